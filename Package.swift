@@ -1,0 +1,61 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// weir: layered interaction policies, compiled to nftables. One target per idea; a target imports
+// only what stands above it in this file (checked by --explicit-target-dependency-import-check).
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library target of weir with its test target.
+func floor(
+    _ name: String, _ dependencies: [Target.Dependency] = [], tests: [Target.Dependency] = [],
+    corpus: Bool = false
+) -> [Target] {
+    [
+        .target(name: name, dependencies: dependencies, swiftSettings: strict),
+        .testTarget(
+            name: name + "Tests", dependencies: [.byName(name: name)] + dependencies + tests,
+            exclude: corpus ? ["Corpus"] : [], swiftSettings: strict),
+    ]
+}
+
+let package = Package(
+    name: "weir",
+    products: [.executable(name: "weir", targets: ["weir"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: [
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(
+            name: "CNetfilter", pkgConfig: "libnftnl",
+            providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+    ]
+        + floor("WeirDiagnostics")
+        + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
+        + floor("WeirModel", ["WeirDiagnostics"])
+        + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
+        + floor(
+            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
+            tests: ["WeirInventory"], corpus: true)
+        + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"])
+        + floor(
+            "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])
+        + [
+            .executableTarget(
+                name: "weir",
+                dependencies: [
+                    "WeirDiagnostics", "WeirModel",
+                    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                ],
+                swiftSettings: strict)
+        ]
+)
