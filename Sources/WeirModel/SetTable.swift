@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Every distinct set of a policy set, once, as a bitset over address classes. Policies then refer
+// to sets by number, and equal sets are equal numbers whatever expression they were written as.
+
+/// A set in a ``SetTable``.
+public struct SetID: Hashable, Sendable, Comparable {
+    public let index: Int
+
+    public init(index: Int) { self.index = index }
+
+    public static func < (a: SetID, b: SetID) -> Bool { a.index < b.index }
+}
+
+/// Sources × destinations × ports: what a policy matches is a union of these.
+public struct Box: Hashable, Sendable {
+    public let source: SetID
+    public let destination: SetID
+    public let ports: PortSet
+
+    public init(source: SetID, destination: SetID, ports: PortSet) {
+        self.source = source
+        self.destination = destination
+        self.ports = ports
+    }
+}
+
+/// Hash-consed sets over the address classes of one policy set.
+public struct SetTable: Sendable {
+    public let classes: AddressClasses
+    public private(set) var sets: [Bitset] = []
+    private let landscape: Landscape
+    private var known: [Bitset: SetID] = [:]
+    private var memo: [AddressSet: SetID] = [:]
+
+    /// Classes for all sets of a policy set.
+    public init(_ policySet: PolicySet) {
+        self.init(landscape: policySet.landscape, literals: policySet.literalRanges)
+    }
+
+    public init(landscape: Landscape, literals: some Sequence<AddressRange>) {
+        self.landscape = landscape
+        classes = AddressClasses(landscape: landscape, literals: literals)
+    }
+
+    public subscript(_ id: SetID) -> Bitset { sets[id.index] }
+
+    /// The number of a set of classes.
+    public mutating func intern(_ bits: Bitset) -> SetID {
+        if let id = known[bits] { return id }
+        let id = SetID(index: sets.count)
+        sets.append(bits)
+        known[bits] = id
+        return id
+    }
+
+    /// The number of a set expression. Its ranges must be among the table's literals.
+    public mutating func intern(_ set: AddressSet) -> SetID {
+        if let id = memo[set] { return id }
+        let id = intern(bits(set))
+        memo[set] = id
+        return id
+    }
+
+    private mutating func bits(_ set: AddressSet) -> Bitset {
+        switch set {
+        case .any: return .full(capacity: classes.count)
+        case .internal: return classes.endpointClasses
+        case .external:
+            return Bitset.full(capacity: classes.count).subtracting(classes.endpointClasses)
+        case .service(let index):
+            return Bitset(capacity: classes.count, classes.byService[index])
+        case .zone(let index): return classes.byZone[index]
+        case .labels(let tests):
+            var bits = Bitset(capacity: classes.count)
+            for (index, service) in landscape.services.enumerated()
+            where tests.allSatisfy({ $0.holds(for: service.labels) }) {
+                for member in classes.byService[index] { bits.insert(member) }
+            }
+            return bits
+        case .range(let range):
+            guard let bits = classes.classes(in: range) else {
+                preconditionFailure("a range of a policy set is among its literals")
+            }
+            return bits
+        case .union(let a, let b):
+            let (left, right) = (intern(a), intern(b))
+            return self[left].union(self[right])
+        case .intersection(let a, let b):
+            let (left, right) = (intern(a), intern(b))
+            return self[left].intersection(self[right])
+        case .difference(let a, let b):
+            let (left, right) = (intern(a), intern(b))
+            return self[left].subtracting(self[right])
+        }
+    }
+
+    /// What an interaction matches, as boxes; a zone relation makes one box a zone. Boxes with an
+    /// empty side are left out.
+    public mutating func boxes(_ interaction: Interaction) -> [Box] {
+        let source = intern(interaction.source)
+        let destination = intern(interaction.destination)
+        guard let relation = interaction.zoneRelation else {
+            return box(source, destination, interaction.ports)
+        }
+        var zoned = Bitset(capacity: classes.count)
+        for zone in classes.byZone { zoned.formUnion(zone) }
+        return classes.byZone.flatMap { zone -> [Box] in
+            let other = relation == .across ? zoned.subtracting(zone) : zone
+            let from = intern(self[source].intersection(zone))
+            let to = intern(self[destination].intersection(other))
+            return box(from, to, interaction.ports)
+        }
+    }
+
+    private func box(_ source: SetID, _ destination: SetID, _ ports: PortSet) -> [Box] {
+        guard !self[source].isEmpty, !self[destination].isEmpty, !ports.isEmpty else { return [] }
+        return [Box(source: source, destination: destination, ports: ports)]
+    }
+}
+
+extension PolicySet {
+    /// Every address range that a policy or assertion names.
+    public var literalRanges: Set<AddressRange> {
+        var found: Set<AddressRange> = []
+        for policy in policies {
+            for interaction in policy.interactions {
+                interaction.source.collectRanges(into: &found)
+                interaction.destination.collectRanges(into: &found)
+            }
+            for reservation in policy.caps.flatMap(\.reservations) {
+                reservation.beneficiary.collectRanges(into: &found)
+            }
+        }
+        for interaction in assertions.flatMap(\.interactions) {
+            interaction.source.collectRanges(into: &found)
+            interaction.destination.collectRanges(into: &found)
+        }
+        return found
+    }
+}
+
+extension AddressSet {
+    func collectRanges(into found: inout Set<AddressRange>) {
+        switch self {
+        case .range(let range): found.insert(range)
+        case .union(let a, let b), .intersection(let a, let b), .difference(let a, let b):
+            a.collectRanges(into: &found)
+            b.collectRanges(into: &found)
+        case .any, .internal, .external, .service, .zone, .labels: break
+        }
+    }
+}
