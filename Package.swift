@@ -46,16 +46,25 @@ let package = Package(
             "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
             tests: ["WeirInventory"], corpus: true)
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
-        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
             "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])
+        + floor(
+            "WeirSession",
+            [
+                "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory", "WeirResolve",
+                "WeirAnalysis", "WeirRuleset", "WeirKernel",
+            ], tests: ["WeirTesting"])
         + [
+            .target(
+                name: "WeirTesting", dependencies: ["WeirModel", "WeirRuleset"],
+                path: "Tests/Support/WeirTesting", swiftSettings: strict),
             .executableTarget(
                 name: "weir",
                 dependencies: [
                     "WeirDiagnostics", "WeirModel",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
-                swiftSettings: strict)
+                swiftSettings: strict),
         ]
 )

@@ -3,6 +3,7 @@
 import Testing
 import WeirDiagnostics
 import WeirModel
+import WeirTesting
 
 @testable import WeirRuleset
 

@@ -3,23 +3,22 @@
 // A twin of the kernel's evaluation, for tests: runs one packet through a `Ruleset` by the same
 // rules as nf_tables, so that lowering can be held against `decide` thousands of times a second.
 
-import WeirModel
-
-@testable import WeirRuleset
+public import WeirModel
+public import WeirRuleset
 
 /// What became of a packet, and what it met on the way.
-struct MachineOutcome {
-    enum Fate: Equatable { case accepted, dropped, rejected }
-    var fate: Fate
-    var counters: [String] = []
+public struct MachineOutcome {
+    public enum Fate: Equatable { case accepted, dropped, rejected }
+    public var fate: Fate
+    public var counters: [String] = []
     /// Numbers looked up in `caps`, names of limits asked, and names of dynamic sets.
-    var constraints: Set<String> = []
-    var priority: UInt32
-    var mark: UInt32
+    public var constraints: Set<String> = []
+    public var priority: UInt32
+    public var mark: UInt32
 }
 
-struct RulesetMachine {
-    let ruleset: Ruleset
+public struct RulesetMachine {
+    public let ruleset: Ruleset
     private var flow: Flow
     private var priority: UInt32 = 0
     private var mark: UInt32
@@ -27,7 +26,9 @@ struct RulesetMachine {
     private var counters: [String] = []
     private var constraints: Set<String> = []
 
-    static func run(_ flow: Flow, mark: UInt32 = 0, through ruleset: Ruleset) -> MachineOutcome {
+    public static func run(_ flow: Flow, mark: UInt32 = 0, through ruleset: Ruleset)
+        -> MachineOutcome
+    {
         var machine = RulesetMachine(ruleset: ruleset, flow: flow, mark: mark)
         let fate = machine.run(chain: "forward") ?? .accepted
         return MachineOutcome(
@@ -73,7 +74,7 @@ struct RulesetMachine {
         case .networkFamily(let family):
             return (flow.source.family == .v4) == (family == .ipv4) ? .next : .miss
         case .lookup(let key, let set):
-            if set == ProgramName.caps { constraints.insert("cap \(priority)") }
+            if set == "caps" { constraints.insert("cap \(priority)") }
             return element(key, in: set) == nil ? .miss : .next
         case .set(let field, let value):
             self[field] = value

@@ -2,12 +2,14 @@
 //
 // Random landscapes and policy sets without ambiguity, and flows worth asking about.
 
-import WeirModel
+public import WeirModel
 
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
+public struct SeededGenerator: RandomNumberGenerator {
+    public var state: UInt64
 
-    mutating func next() -> UInt64 {
+    public init(state: UInt64) { self.state = state }
+
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -16,22 +18,26 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
-struct RandomPolicies {
-    var rng: SeededGenerator
+public struct RandomPolicies {
+    public var rng: SeededGenerator
 
-    init(seed: UInt64) { rng = SeededGenerator(state: seed) }
+    public init(seed: UInt64) { rng = SeededGenerator(state: seed) }
 
-    mutating func pick<T>(_ values: [T]) -> T {
+    public mutating func pick<T>(_ values: [T]) -> T {
         values[Int.random(in: values.indices, using: &rng)]
     }
-    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &rng) < percent }
-    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &rng) }
+    public mutating func chance(_ percent: Int) -> Bool {
+        Int.random(in: 0..<100, using: &rng) < percent
+    }
+    public mutating func number(_ range: ClosedRange<Int>) -> Int {
+        Int.random(in: range, using: &rng)
+    }
 
-    mutating func address() -> IPAddress {
+    public mutating func address() -> IPAddress {
         chance(60) ? .v4(0x0A00_0000 + UInt32(number(0...31))) : .v6(UInt128(number(0...31)))
     }
 
-    mutating func landscape() -> Landscape {
+    public mutating func landscape() -> Landscape {
         let services = (0..<number(1...14)).map { index in
             Service(
                 name: "s\(index)", labels: ["k": pick(["a", "b"]), "e": pick(["x", "y"])],
@@ -51,7 +57,7 @@ struct RandomPolicies {
         return Landscape(services: services, zones: zones)
     }
 
-    mutating func set(_ landscape: Landscape, depth: Int = 2) -> AddressSet {
+    public mutating func set(_ landscape: Landscape, depth: Int = 2) -> AddressSet {
         switch number(0...(depth > 0 ? 11 : 8)) {
         case 0: return .any
         case 1: return .internal
@@ -73,7 +79,7 @@ struct RandomPolicies {
         }
     }
 
-    mutating func ports() -> PortSet {
+    public mutating func ports() -> PortSet {
         let proto = pick([IPProtocol.tcp, IPProtocol.udp])
         switch number(0...6) {
         case 0: return .any
@@ -89,7 +95,7 @@ struct RandomPolicies {
         }
     }
 
-    mutating func policy(_ name: String, layers: Int, _ landscape: Landscape) -> Policy {
+    public mutating func policy(_ name: String, layers: Int, _ landscape: Landscape) -> Policy {
         let interactions = (0..<number(1...2)).map { _ in
             Interaction(
                 source: set(landscape), destination: set(landscape), ports: ports(),
@@ -121,7 +127,7 @@ struct RandomPolicies {
 
     /// A policy set in which `decide` is never ambiguous for the flows asked about: later policies
     /// of a layer override earlier ones that they disagree with.
-    mutating func policySet() -> PolicySet {
+    public mutating func policySet() -> PolicySet {
         let landscape = landscape()
         let names = ["top", "middle", "bottom"]
         let layers = names.map { name in
@@ -142,7 +148,7 @@ struct RandomPolicies {
         return PolicySet(landscape: landscape, layers: layers, policies: policies)
     }
 
-    mutating func flow() -> Flow {
+    public mutating func flow() -> Flow {
         var (a, b) = (address(), address())
         while a.family != b.family { b = address() }
         if chance(10) { a = a.family == .v4 ? .v4(0xC0A8_0001) : .v6(1 << 100) }
