@@ -66,5 +66,16 @@ let package = Package(
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),
+            // Test support: private namespaces with a gateway and real connections through it.
+            .systemLibrary(name: "CLabSystem", path: "Tests/Support/CLabSystem"),
+            .target(
+                name: "WeirLab", dependencies: ["WeirModel", "CLabSystem"],
+                path: "Tests/Support/WeirLab", swiftSettings: strict),
+            .executableTarget(
+                name: "weir-lab", dependencies: ["WeirModel", "WeirLab"],
+                path: "Tests/Support/weir-lab", swiftSettings: strict),
+            .testTarget(
+                name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
+                swiftSettings: strict),
         ]
 )
