@@ -30,7 +30,7 @@ extension InventoryReader {
             }
             if let first = seen[key] {
                 findings.error(
-                    "duplicate-key", "\(what) has the key \(quoted(key)) twice",
+                    "duplicate-key", "the key \(quoted(key)) stands twice in \(what)",
                     at: entry.key.range,
                     related: [RelatedPlace(range: first, message: "first here")],
                     help: "YAML would keep only one of them: remove or rename one")
@@ -59,7 +59,7 @@ extension InventoryReader {
             help = "\(what) may have \(list)"
         }
         findings.error(
-            "unknown-key", "\(what) has no key \(quoted(key))", at: range, help: help)
+            "unknown-key", "unknown key \(quoted(key)) in \(what)", at: range, help: help)
     }
 
     /// The items of a list; a node that says nothing is an empty list.
@@ -87,7 +87,7 @@ extension InventoryReader {
         _ node: YamlNode, what: String, wanted: String, help: String
     ) {
         findings.error(
-            "wrong-kind", "\(what) is \(wanted), not \(node.kindName)", at: node.range,
+            "wrong-kind", "\(what) must be \(wanted), not \(node.kindName)", at: node.range,
             help: help)
     }
 

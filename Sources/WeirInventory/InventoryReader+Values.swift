@@ -92,6 +92,9 @@ func parsePorts(_ text: Substring) -> Result<PortSet, ValueError> {
     let failure = { (message: String, help: String) -> Result<PortSet, ValueError> in
         .failure(ValueError(message: message, help: help))
     }
+    guard !text.isEmpty else {
+        return failure("nothing stands before or after a comma", "write `tcp/80, tcp/443`")
+    }
     let shown = quoted(String(text))
     guard let slash = text.firstIndex(of: "/") else {
         if portNumber(text) != nil {

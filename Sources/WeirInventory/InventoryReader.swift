@@ -67,7 +67,7 @@ struct InventoryReader {
     var zones: [Zone] = []
 
     mutating func readInventory(_ root: YamlNode) {
-        for field in fields(of: root, what: "an inventory", known: ["zones", "services"]) {
+        for field in fields(of: root, what: "the inventory", known: ["zones", "services"]) {
             switch field.key {
             case "zones": readZones(field.value)
             default: readServices(field.value)
@@ -113,7 +113,10 @@ struct InventoryReader {
         let parts = fields(
             of: service.value, what: what, known: ["labels", "ports", "capacity", "endpoints"])
         let part = { (key: String) in parts.first { $0.key == key }?.value }
-        if part("endpoints") == nil, case .mapping = service.value.content {
+        // A misspelt `endpoints` was reported as an unknown key: one message is enough.
+        if part("endpoints") == nil, case .mapping(let entries) = service.value.content,
+            entries.count == parts.count
+        {
             findings.error(
                 "missing-endpoints", "\(what) does not say what its endpoints are",
                 at: service.keyRange,

@@ -51,7 +51,8 @@ extension InventoryFindings {
     }
 }
 
-/// Reports each range that overlaps one of another zone before it (in address order), once.
+/// Reports each range that overlaps one of another zone before it (in address order); of several
+/// such, the two that reach furthest.
 /// `isWanted` narrows the pairs of zones looked at.
 func reportOverlaps(
     of zones: [Zone], into findings: inout InventoryFindings,
@@ -68,10 +69,11 @@ func reportOverlaps(
     var second: (zone: Int, range: AddressRange)?
     for piece in pieces {
         let candidates = [furthest, second].compactMap { $0 }
-        if let other = candidates.first(where: { other in
-            other.zone != piece.zone && other.range.family == piece.range.family
-                && other.range.last >= piece.range.first
-        }), isWanted(zones[other.zone], zones[piece.zone]) {
+        for other in candidates
+        where other.zone != piece.zone && other.range.family == piece.range.family
+            && other.range.last >= piece.range.first
+            && isWanted(zones[other.zone], zones[piece.zone])
+        {
             reportOverlap(zones[other.zone], other.range, zones[piece.zone], piece.range, &findings)
         }
         if furthest.map({ reachesFurther(piece.range, $0.range) }) ?? true {

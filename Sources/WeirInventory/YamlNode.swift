@@ -73,7 +73,7 @@ struct YamlComposer {
         do throws(YamlSyntaxError) {
             try readYamlEvents(text.bytes) { composer.take($0) }
         } catch {
-            return (nil, composer.diagnostic ?? composer.describe(error))
+            return (nil, composer.diagnostic ?? composer.describe(error, text))
         }
         return composer.diagnostic == nil
             ? (composer.root, nil) : (nil, composer.diagnostic)
@@ -85,14 +85,18 @@ struct YamlComposer {
         SourceRange(source: source, start: bytes.lowerBound, end: bytes.upperBound)
     }
 
-    private func describe(_ error: YamlSyntaxError) -> Diagnostic {
-        Diagnostic(
-            .error, "yaml-syntax", "not YAML: \(error.problem)",
-            at: range(error.offset..<error.offset),
-            related: error.context.map {
+    private func describe(_ error: YamlSyntaxError, _ text: SourceText) -> Diagnostic {
+        let place = range(error.offset..<error.offset)
+        let isTab = text.bytes.dropFirst(error.offset).first == UInt8(ascii: "\t")
+        let context = error.context.flatMap { $0.offset == error.offset ? nil : $0 }
+        return Diagnostic(
+            .error, "yaml-syntax", "not YAML: \(error.problem)", at: place,
+            related: context.map {
                 [RelatedPlace(range: range($0.offset..<$0.offset), message: $0.text)]
             } ?? [],
-            help: "check indentation, colons and quotes here and on the line above")
+            help: isTab
+                ? "YAML is indented with spaces, never with tabs"
+                : "check indentation, colons and quotes here and on the line above")
     }
 
     /// Whether reading goes on.
@@ -168,10 +172,11 @@ struct YamlComposer {
         stack[top].depth = max(stack[top].depth, node.depth + 1)
         let total = stack.reduce(0) { $0 + $1.weight }
         guard total <= YamlLimits.nodes, stack.count + node.depth <= YamlLimits.depth + 1 else {
+            let much =
+                total > YamlLimits.nodes
+                ? "\(YamlLimits.nodes) nodes" : "\(YamlLimits.depth) levels"
             return fail(
-                "alias-expansion",
-                "with its aliases expanded the inventory has more than \(YamlLimits.nodes) nodes"
-                    + " or \(YamlLimits.depth) levels",
+                "alias-expansion", "aliases expanded, the inventory has more than \(much)",
                 bytes ?? node.range.bytes, help: "aliases of aliases multiply: write values out")
         }
         guard stack[top].isMapping else {
