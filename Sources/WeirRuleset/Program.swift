@@ -6,6 +6,9 @@
 
 import WeirModel
 
+/// Begins the comment of the counter of a layer's default; no policy's name begins so.
+public let defaultCounterPrefix = "default of layer "
+
 /// Chains, and the sets and objects that belong to no policy.
 struct Program {
     private(set) var chains: [String: Chain] = [:]
@@ -128,11 +131,11 @@ struct Program {
                 }
             let counter = "\(name).\(word)"
             objects[counter] = NamedObject(
-                kind: .counter, comment: kernelComment("default of layer \(layer.name)"))
+                kind: .counter, comment: kernelComment("\(defaultCounterPrefix)\(layer.name)"))
             admit.append(
                 Rule(
                     [.counter(counter), .verdict(verdict)],
-                    comment: kernelComment("default of layer \(layer.name)")))
+                    comment: kernelComment("\(defaultCounterPrefix)\(layer.name)")))
             break
         }
         if admit.last?.statements.last.map(Self.ends) != true {

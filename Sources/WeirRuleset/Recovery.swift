@@ -10,7 +10,7 @@ struct Recovery {
     /// The stage that a constraint's number was found in.
     private(set) var stageOfConstraint: [UInt32: String] = [:]
 
-    init(_ previous: Ruleset?) {
+    init(_ previous: KernelTable?) {
         guard let previous else { return }
         for map in ProgramName.counterMaps {
             for (key, element) in previous.sets[map]?.elements ?? [:] {
