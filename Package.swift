@@ -35,8 +35,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
-            name: "CNetfilter", pkgConfig: "libnftnl",
-            providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+            name: "CNetfilter", providers: [.apt(["linux-libc-dev"])]),
     ]
         + floor("WeirDiagnostics")
         + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
