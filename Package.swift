@@ -74,6 +74,13 @@ let package = Package(
                 name: "weir-lab", dependencies: ["WeirModel", "WeirLab"],
                 path: "Tests/Support/weir-lab", swiftSettings: strict),
             .testTarget(
+                name: "WeirIntegrationTests",
+                dependencies: [
+                    "WeirDiagnostics", "WeirModel", "WeirRuleset", "WeirKernel", "WeirLab",
+                    "WeirTesting",
+                ],
+                swiftSettings: strict),
+            .testTarget(
                 name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
                 swiftSettings: strict),
         ]

@@ -46,6 +46,7 @@ struct KernelAgreesTests {
         let servers = try lab.serve(tcp: Self.ports, udp: Self.ports)
         defer { for server in servers { server.close() } }
         let state = PolicyState(epochSeconds: currentTimeMilliseconds() / 1000)
+        var seen: [Outcome] = []
         for round in 0..<rounds {
             let set = random.policySet()
             try lab.gateway.run { () throws in
@@ -65,10 +66,14 @@ struct KernelAgreesTests {
             _ = try lab.gateway.command(["conntrack", "-F"])
             let flows = Self.flows(&random, 60)
             let outcomes = try lab.probe(flows)
+            seen += outcomes
             for (flow, outcome) in zip(flows, outcomes) {
                 let wanted = Self.expected(set.decide(flow, in: state), flow)
                 #expect(outcome == wanted, "round \(round): \(flow)")
             }
         }
+        let tally = OutcomeCount(seen)
+        print("KernelAgreesTests: \(tally)")
+        #expect(tally[.open] > 0 && tally[.reset] > 0 && tally[.dropped] > 0)
     }
 }
