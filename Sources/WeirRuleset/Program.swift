@@ -154,11 +154,20 @@ struct Program {
     // MARK: Constraints
 
     private mutating func addConstraints() {
-        var rules: [Rule] = []
+        var limits: [Rule] = [
+            Rule(
+                [.connectionConfirmed, .verdict(.return)],
+                comment: "charged when the connection began")
+        ]
         for stage in constraints.limitStages {
-            rules += stage.rules
-            rules.append(Self.dispatch(IdentifierRange.limits, .jump("limit")))
-            rules.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("limit_drop")))
+            limits += stage.rules
+            limits.append(Self.dispatch(IdentifierRange.limits, .jump("limit")))
+            limits.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("limit_drop")))
+        }
+        var rules: [Rule] = []
+        if !constraints.limitStages.isEmpty {
+            chains["limits"] = Chain(rules: limits)
+            rules.append(Rule([.verdict(.jump("limits"))]))
         }
         for stage in constraints.capStages {
             rules += stage.rules
