@@ -45,16 +45,43 @@ let package = Package(
             "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
             tests: ["WeirInventory"], corpus: true)
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
-        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
             "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])
+        + floor(
+            "WeirSession",
+            [
+                "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory", "WeirResolve",
+                "WeirAnalysis", "WeirRuleset", "WeirKernel",
+            ], tests: ["WeirTesting"])
         + [
+            .target(
+                name: "WeirTesting", dependencies: ["WeirModel", "WeirRuleset"],
+                path: "Tests/Support/WeirTesting", swiftSettings: strict),
             .executableTarget(
                 name: "weir",
                 dependencies: [
                     "WeirDiagnostics", "WeirModel",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
-                swiftSettings: strict)
+                swiftSettings: strict),
+            // Test support: private namespaces with a gateway and real connections through it.
+            .systemLibrary(name: "CLabSystem", path: "Tests/Support/CLabSystem"),
+            .target(
+                name: "WeirLab", dependencies: ["WeirModel", "CLabSystem"],
+                path: "Tests/Support/WeirLab", swiftSettings: strict),
+            .executableTarget(
+                name: "weir-lab", dependencies: ["WeirModel", "WeirLab"],
+                path: "Tests/Support/weir-lab", swiftSettings: strict),
+            .testTarget(
+                name: "WeirIntegrationTests",
+                dependencies: [
+                    "WeirDiagnostics", "WeirModel", "WeirRuleset", "WeirKernel", "WeirLab",
+                    "WeirTesting",
+                ],
+                swiftSettings: strict),
+            .testTarget(
+                name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
+                swiftSettings: strict),
         ]
 )
