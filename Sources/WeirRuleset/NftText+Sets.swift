@@ -39,8 +39,15 @@ extension NamedSet {
     public func sameDefinition(as other: NamedSet) -> Bool {
         key == other.key && kind == other.kind && flags == other.flags
             && effectiveSize == other.effectiveSize
-            && timeoutMilliseconds == other.timeoutMilliseconds
-            && countsConnections == other.countsConnections
+            && hasSameTimeout(as: other) && countsConnections == other.countsConnections
+    }
+
+    /// The kernel keeps timeouts in clock ticks, of up to 10 ms.
+    private func hasSameTimeout(as other: NamedSet) -> Bool {
+        guard let a = timeoutMilliseconds, let b = other.timeoutMilliseconds else {
+            return timeoutMilliseconds == other.timeoutMilliseconds
+        }
+        return max(a, b) - min(a, b) <= 10
     }
 
     /// The set without its elements; its size stays what ``effectiveSize`` was.
