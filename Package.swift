@@ -61,7 +61,8 @@ let package = Package(
             .executableTarget(
                 name: "weir",
                 dependencies: [
-                    "WeirDiagnostics", "WeirModel",
+                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirRuleset",
+                    "WeirKernel", "WeirSession",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),

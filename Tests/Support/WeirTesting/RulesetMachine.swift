@@ -75,7 +75,7 @@ public struct RulesetMachine {
         case .networkFamily(let family):
             return (flow.source.family == .v4) == (family == .ipv4) ? .next : .miss
         case .lookup(let key, let set):
-            if set == "caps" { constraints.insert("cap \(priority)") }
+            if set == "cap_of" { constraints.insert("cap \(priority)") }
             return element(key, in: set) == nil ? .miss : .next
         case .set(let field, let value):
             self[field] = value
