@@ -8,7 +8,7 @@ import Glibc
 import Testing
 
 /// From <sched.h>, which hides it from Swift.
-private let cloneNewNet: Int32 = 0x4000_0000
+let cloneNewNet: Int32 = 0x4000_0000
 
 /// Runs a closure with the calling thread in a new, empty network namespace. Sockets that it
 /// opens and programs that it runs belong to that namespace, which goes with the last of them.
