@@ -13,6 +13,8 @@ struct PortDemand {
     var fixed: [PortSet.Interval] = []
     /// Names to be looked up at the destination services.
     var names: [Name] = []
+    /// Declared ports among the fixed ones, to be compared with what services call so.
+    var declared: [(name: Name, ports: PortSet)] = []
     var isGood = true
 }
 
@@ -106,11 +108,13 @@ extension Resolver {
             let added = outside { $0.portDemand(inner) }
             demand.fixed += added.fixed
             demand.names += added.names
+            demand.declared += added.declared
             demand.isGood = demand.isGood && added.isGood
         } else if ports[name.text] != nil {
             ports[name.text]?.isUsed = true
             if let set = declaredPorts(named: name.text) {
                 demand.fixed += set.intervals
+                demand.declared.append((name, set))
             } else {
                 demand.isGood = false
             }

@@ -14,11 +14,17 @@ struct ResolvedSet {
     let depth: Int
     /// Parts of the expression, groups expanded.
     let size: Int
+    /// How many groups lead to each other in it.
+    let groupLevels: Int
     /// Whether something has already been said about its emptiness.
     let isReported: Bool
 
-    init(_ set: AddressSet, depth: Int = 1, size: Int = 1, isReported: Bool = false) {
+    init(
+        _ set: AddressSet, depth: Int = 1, size: Int = 1, groupLevels: Int = 0,
+        isReported: Bool = false
+    ) {
         self.set = set
+        self.groupLevels = groupLevels
         self.depth = depth
         self.size = size
         self.isReported = isReported
@@ -99,6 +105,7 @@ extension Resolver {
         }
         return ResolvedSet(
             operation(a.set, b.set), depth: depth, size: size,
+            groupLevels: max(a.groupLevels, b.groupLevels),
             isReported: a.isReported || b.isReported)
     }
 
