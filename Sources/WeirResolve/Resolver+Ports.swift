@@ -143,8 +143,10 @@ extension Resolver {
         if let known = portNameMemo[query] { return known }
         let named = Set(destination.namedServices)
         let extent = extents.extent(of: destination)
+        let meant = destinationServices(destination)
         let having = (servicesByPort[name] ?? []).filter {
-            named.contains($0) || extents.overlap(extent, service: $0)
+            meant?.contains($0) ?? true
+                && (named.contains($0) || extents.overlap(extent, service: $0))
         }
         var order: [PortSet] = []
         var byPorts: [PortSet: [Int]] = [:]
@@ -163,6 +165,24 @@ extension Resolver {
         }
         portNameMemo[query] = result
         return result
+    }
+
+    /// The services that a destination is made of; nil where it is made of addresses, so that
+    /// every service among them is meant. Another service that merely shares an endpoint is not.
+    private mutating func destinationServices(_ set: AddressSet) -> Set<Int>? {
+        switch set {
+        case .service(let index): return [index]
+        case .labels(let tests): return Set(extents.services(passing: tests))
+        case .any, .internal, .external, .zone, .range: return nil
+        case .difference(let a, _): return destinationServices(a)
+        case .union(let a, let b):
+            guard let x = destinationServices(a), let y = destinationServices(b) else { return nil }
+            return x.union(y)
+        case .intersection(let a, let b):
+            let (x, y) = (destinationServices(a), destinationServices(b))
+            guard let x, let y else { return x ?? y }
+            return x.intersection(y)
+        }
     }
 
     /// Balanced, so that a set of thousands of services stays shallow.
