@@ -63,9 +63,11 @@ struct ResolveFindings {
                 help: diagnostic.help, fixIts: diagnostic.fixIts))
     }
 
+    var canSuggest: Bool { suggestions < Self.suggestionLimit }
+
     /// The nearest of the names that would have been right, while the budget lasts.
     mutating func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
-        guard suggestions < Self.suggestionLimit else { return nil }
+        guard canSuggest else { return nil }
         suggestions += 1
         return nearestName(to: name, among: candidates)
     }

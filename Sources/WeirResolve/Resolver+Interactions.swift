@@ -127,6 +127,7 @@ extension Resolver {
         let lacking = Set(destination.namedServices).sorted().filter {
             landscape.services[$0].ports[name.text] == nil
         }
+        guard !lacking.isEmpty else { return }
         let extent = extents.extent(of: destination)
         for service in lacking where extents.overlap(extent, service: service) {
             findings.warning(

@@ -184,10 +184,12 @@ extension Resolver {
     private mutating func unknownSet(_ name: Name, kinds: [String]) {
         guard !damagedNames.contains(name.text) else { return }
         var candidates: [String] = []
-        if kinds.contains("service") { candidates += services.keys }
-        if kinds.contains("zone") { candidates += zones.keys }
-        if kinds.contains("group") { candidates += groups.keys }
-        if kinds.count > 1, let scope { candidates += scope.arguments.keys }
+        if findings.canSuggest {
+            if kinds.contains("service") { candidates += services.keys }
+            if kinds.contains("zone") { candidates += zones.keys }
+            if kinds.contains("group") { candidates += groups.keys }
+            if kinds.count > 1, let scope { candidates += scope.arguments.keys }
+        }
         let list = kinds.count == 1 ? kinds[0] : "service, zone or group"
         let near = findings.nearest(to: name.text, among: candidates)
         let help: String

@@ -160,8 +160,8 @@ import WeirSyntax
         let (_, diagnostics) = resolve(
             files: [parsed.file], landscape: landscape, sources: sources)
         print("unknown names: \(clock.now - start)")
-        #expect(diagnostics.count == 1_001)
-        #expect(diagnostics.last?.code == "too-many-findings")
+        #expect(diagnostics.count { $0.code == "unknown-name" } <= 1_000)
+        #expect(diagnostics.count { $0.code == "too-many-findings" } == 2)
         #expect(clock.now - start < .seconds(60))
     }
 }
