@@ -42,8 +42,8 @@ let package = Package(
         + floor("WeirModel", ["WeirDiagnostics"])
         + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
         + floor(
-            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
-            tests: ["WeirInventory"], corpus: true)
+            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
+            corpus: true)
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
         + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
@@ -61,7 +61,8 @@ let package = Package(
             .executableTarget(
                 name: "weir",
                 dependencies: [
-                    "WeirDiagnostics", "WeirModel",
+                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirRuleset",
+                    "WeirKernel", "WeirSession",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),

@@ -36,6 +36,15 @@ struct RuleEncoder {
     private mutating func encode(_ statement: Statement) {
         switch statement {
         case .connectionState(let states): matchState(states)
+        case .connectionConfirmed:
+            writer.loadConntrack(NFT_CT_STATUS)
+            writer.bitwise(
+                mask: UInt32(IPS_CONFIRMED.rawValue).hostBytes, xor: [0, 0, 0, 0],
+                statesOperation: false)
+            writer.compare(NFT_CMP_NEQ, host: 0)
+        case .connectionDirection(let direction):
+            writer.loadConntrack(NFT_CT_DIRECTION)
+            writer.compare(NFT_CMP_EQ, [direction == .original ? 0 : 1])
         case .equals(let field, let value): match(field, NFT_CMP_EQ, value)
         case .differs(let field, let value): match(field, NFT_CMP_NEQ, value)
         case .inRange(let field, let low, let high):
@@ -79,6 +88,12 @@ struct RuleEncoder {
             writer.randomNumber(below: oneIn)
             writer.compare(NFT_CMP_EQ, host: 0)
         case .setDSCP(let network, let value): setDSCP(network, value)
+        case .ecnCapable(let network):
+            if knownNetwork == nil { require(network) }
+            writer.loadPayload(NFT_PAYLOAD_NETWORK_HEADER, offset: 1, length: 1)
+            writer.bitwise(
+                mask: [network == .ipv4 ? 0x03 : 0x30], xor: [0], statesOperation: true)
+            writer.compare(NFT_CMP_NEQ, [0])
         case .markECN(let network): markECN(network)
         case .verdict(let verdict): writer.immediate(verdict)
         }
@@ -177,6 +192,7 @@ struct RuleEncoder {
         case .mark: writer.loadMeta(NFT_META_MARK, into: register)
         case .l4proto: writer.loadMeta(NFT_META_L4PROTO, into: register)
         case .destinationPort: writer.loadPayload(transport, offset: 2, length: 2, into: register)
+        case .sourcePort: writer.loadPayload(transport, offset: 0, length: 2, into: register)
         case .icmpType, .icmpv6Type:
             writer.loadPayload(transport, offset: 0, length: 1, into: register)
         case .ipSource: writer.loadPayload(network, offset: 12, length: 4, into: register)

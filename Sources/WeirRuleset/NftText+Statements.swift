@@ -29,6 +29,8 @@ extension Statement {
         case .connectionState(let states):
             let words = ConnectionState.allCases.filter(states.contains).map(\.rawValue)
             return "ct state \(words.joined(separator: ","))"
+        case .connectionConfirmed: return "ct status confirmed"
+        case .connectionDirection(let direction): return "ct direction \(direction.rawValue)"
         case .equals(let field, let value): return "\(field.rawValue) \(field.nftText(value))"
         case .differs(let field, let value):
             return "\(field.rawValue) != \(field.nftText(value))"
@@ -61,6 +63,8 @@ extension Statement {
         case .sample(let oneIn): return "numgen random mod \(oneIn) 0"
         case .setDSCP(.ipv4, let value): return "ip dscp set \(value)"
         case .setDSCP(.ipv6, let value): return "ip6 dscp set \(value)"
+        case .ecnCapable(.ipv4): return "ip ecn != not-ect"
+        case .ecnCapable(.ipv6): return "ip6 ecn != not-ect"
         case .markECN(.ipv4): return "ip ecn set ce"
         case .markECN(.ipv6): return "ip6 ecn set ce"
         }

@@ -4,6 +4,7 @@
 // has to write, what starts again from nothing. A plan is made against one state of the kernel and
 // can be committed only against that state.
 
+public import WeirKernel
 public import WeirModel
 public import WeirRuleset
 
@@ -59,22 +60,5 @@ public struct Plan: Sendable {
         zip(policySet.policyIDs, program.elementsByPolicy)
             .map { (policySet.qualifiedName($0), $1) }
             .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
-    }
-}
-
-/// Another table's base chain: it can still drop what weir allows.
-public struct ForeignBaseChain: Sendable, Hashable {
-    public let table: String
-    public let chain: String
-    public let hook: String
-    public let priority: Int32
-    public let policy: String
-
-    public init(table: String, chain: String, hook: String, priority: Int32, policy: String) {
-        self.table = table
-        self.chain = chain
-        self.hook = hook
-        self.priority = priority
-        self.policy = policy
     }
 }

@@ -24,6 +24,25 @@ struct KernelAgreesTests {
         }
     }
 
+    /// nft takes the compiled text, and its own listing loads and lists alike.
+    static func checkListing(_ set: PolicySet, in gateway: Namespace, _ comment: Comment) throws {
+        let options = LoweringOptions(state: PolicyState(epochSeconds: 1_000))
+        let text = try #require(lower(set, options: options).0).ruleset
+            .nftText(nowMilliseconds: 1_000_000)
+        let checked = try gateway.command(["nft", "-c", "-f", "-"], input: text)
+        #expect(checked.succeeded, "\(comment): \(checked.errors.prefix(500))")
+        let listing = try gateway.command(["nft", "list", "ruleset"]).output
+        let other = try Namespace()
+        defer { other.close() }
+        try other.loadRuleset(listing)
+        let again = try other.command(["nft", "list", "ruleset"]).output
+        #expect(Self.withoutCounts(again) == Self.withoutCounts(listing), comment)
+    }
+
+    private static func withoutCounts(_ listing: String) -> [Substring] {
+        listing.split(separator: "\n").filter { !$0.contains("packets ") }
+    }
+
     /// Two different addresses: a host reaches itself without any gateway.
     static func flows(_ random: inout RandomPolicies, _ count: Int) -> [Flow] {
         var found: [Flow] = []
@@ -63,6 +82,7 @@ struct KernelAgreesTests {
                 let again = ruleset.delta(from: held, nowMilliseconds: now)
                 #expect(again.isEmpty, "round \(round): \(again.counts.summary)")
             }
+            try Self.checkListing(set, in: lab.gateway, "round \(round)")
             _ = try lab.gateway.command(["conntrack", "-F"])
             let flows = Self.flows(&random, 60)
             let outcomes = try lab.probe(flows)
