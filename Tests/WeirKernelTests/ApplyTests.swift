@@ -87,7 +87,7 @@ import WeirRuleset
             #expect(read.generation == generation)
             #expect(table.revision == ruleset.revision)
             #expect(try socket.readRevision() == ruleset.revision)
-            #expect(ruleset.delta(from: table, nowMilliseconds: now).operations == [])
+            #expect(brief(ruleset.delta(from: table, nowMilliseconds: now)) == [])
             #expect(table.foreignSets.isEmpty && table.foreignObjects.isEmpty)
             let held = KernelTable(holding: ruleset)
             #expect(table.chains == held.chains)
