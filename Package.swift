@@ -61,8 +61,8 @@ let package = Package(
             .executableTarget(
                 name: "weir",
                 dependencies: [
-                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirRuleset",
-                    "WeirKernel", "WeirSession",
+                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirAnalysis",
+                    "WeirRuleset", "WeirKernel", "WeirSession",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),

@@ -15,9 +15,9 @@ struct Check: ParsableCommand {
     @OptionGroup var location: PolicyPath
 
     func run() throws {
-        let loaded = load(location.path)
-        Output.diagnostics(loaded.diagnostics, loaded.sources)
-        Output.write(summary(loaded.diagnostics, loaded.policySet))
-        if loaded.diagnostics.hasErrors { throw Stop(unreadable(loaded) ? .unusable : .refused) }
+        let checked = check(location.path)
+        Output.diagnostics(checked.diagnostics, checked.sources)
+        Output.write(summary(checked.diagnostics, checked.policySet))
+        if checked.diagnostics.hasErrors { throw Stop(checked.isUnreadable ? .unusable : .refused) }
     }
 }

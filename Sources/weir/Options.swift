@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import Glibc
+import WeirAnalysis
 import WeirDiagnostics
 import WeirKernel
 import WeirModel
@@ -29,29 +30,29 @@ func currentState() -> PolicyState { PolicyState(epochSeconds: Int64(time(nil)))
 /// A policy set without errors, and what it was read from.
 struct ReadyPolicies {
     let path: String
-    let loaded: LoadedPolicySet
+    let checked: CheckedPolicySet
     let policySet: PolicySet
 
-    var sources: SourceMap { loaded.sources }
+    var sources: SourceMap { checked.sources }
 }
 
 /// Reads a policy set and finds what is wrong with it.
-func load(_ path: String) -> LoadedPolicySet { PolicySetLoader().load(path) }
+func check(_ path: String) -> CheckedPolicySet {
+    CheckedPolicySet(
+        PolicySetLoader().load(path),
+        options: AnalysisOptions(epochSeconds: currentState().epochSeconds))
+}
 
 /// Reads a policy set; prints its diagnostics and stops where one is an error.
 func loadWithoutErrors(_ path: String) throws -> ReadyPolicies {
-    let loaded = load(path)
-    Output.diagnostics(loaded.diagnostics, loaded.sources)
-    guard let policySet = loaded.policySet, !loaded.diagnostics.hasErrors else {
+    let checked = check(path)
+    guard let policySet = checked.policySet, !checked.diagnostics.hasErrors else {
+        Output.diagnostics(checked.diagnostics, checked.sources)
         Output.error("the policy set has errors; nothing was applied")
-        throw Stop(unreadable(loaded) ? .unusable : .refused)
+        throw Stop(checked.isUnreadable ? .unusable : .refused)
     }
-    return ReadyPolicies(path: path, loaded: loaded, policySet: policySet)
-}
-
-/// Whether the input could not be read at all, rather than being wrong.
-func unreadable(_ loaded: LoadedPolicySet) -> Bool {
-    loaded.diagnostics.contains { $0.severity == .error && $0.range == nil }
+    Output.diagnostics(checked.diagnostics.filter { $0.severity > .note }, checked.sources)
+    return ReadyPolicies(path: path, checked: checked, policySet: policySet)
 }
 
 func revision(of ready: ReadyPolicies) -> Revision {
