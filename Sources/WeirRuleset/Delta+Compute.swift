@@ -276,7 +276,7 @@ private struct DeltaBuilder {
 
 extension Element {
     /// Equal but for the rounding of its expiry, and for what nft's text cannot hold.
-    fileprivate func isSame(as other: Element) -> Bool {
+    func isSame(as other: Element) -> Bool {
         guard value == other.value, connectionCount == other.connectionCount,
             comment == other.comment || nftSafe(comment) == nftSafe(other.comment)
         else { return false }
