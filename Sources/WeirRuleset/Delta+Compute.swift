@@ -70,7 +70,9 @@ private struct DeltaBuilder {
                 goneSets.insert(name)
                 continue
             }
-            if held.foreignSets.contains(name) || !want.sameDefinition(as: set) {
+            // The kernel takes no new elements into a constant set that rules refer to.
+            let isFixed = want.flags.contains(.constant) && want.elements != set.elements
+            if held.foreignSets.contains(name) || isFixed || !want.sameDefinition(as: set) {
                 replacedSets.insert(name)
             }
         }

@@ -129,6 +129,15 @@ let edits: [Edit] = [
         $0.chains["effects"]!.rules[user] = Rule([.lookup([.mark], set: "other")])
     },
     Edit(
+        testDescription: "a constant set",
+        expected: [
+            "flush effects", "-set fixed", "+set fixed", "+1 fixed",
+            "rule effects x\(effects.count)",
+        ]
+    ) {
+        $0.sets["fixed"]!.elements = [ElementKey(4): Element()]
+    },
+    Edit(
         testDescription: "a counter that a rule uses",
         expected: [
             "flush admit", "-1 counters", "-object allowed_1", "+object allowed_1", "+1 counters",

@@ -159,6 +159,11 @@ import WeirRuleset
                         port: PortPoint(protocolNumber: 6, port: four.port)))
             #expect(all.contains { $0.original == six.tuple && $0.reply.sourcePort == six.port })
             #expect(all.contains { $0.original.protocolNumber == 17 && !$0.isAnswered })
+            let given = KernelError(.refused, code: 0, operation: "stop at the first")
+            #expect(throws: given) {
+                try socket.forEachConnection { (_) throws(KernelError) in throw given }
+            }
+            #expect(try socket.readConnections().count == 3)
             var stranger = found
             stranger.id ^= 1
             #expect(try socket.delete(stranger) == false)
