@@ -154,29 +154,14 @@ extension Parser {
                 fixIts: [insertion(";", at: previousEnd, "add `;`")])
             return
         }
+        if let block = openBraces.last, ends(block) { return }
+        if missingBraceOffset == current.start { return }
         let here = expected.keywords.map(\.text)
-        let help = here.isEmpty ? nil : "what may follow here: \(alternatives(here)), or a newline"
-        if let operation = strayOperator {
-            error(
-                "unexpected-token", "\(quoted(bytes(current))) is not an operator",
-                at: range(current), help: "write `\(operation)`",
-                fixIts: [replacement(of: range(current), by: operation)])
-        } else if suggestion(among: expected) != nil {
-            errorExpected("the end of the line")
-        } else {
-            errorExpected("the end of the line", help: help)
-        }
+        errorExpected(
+            "the end of the line",
+            help: here.isEmpty
+                ? nil : "what may follow here: \(alternatives(here)), or a newline")
         skipClause()
-    }
-
-    /// The word for a `&` or `|` that comes next.
-    private var strayOperator: String? {
-        guard current.kind == .stray else { return nil }
-        switch source.bytes[current.start] {
-        case UInt8(ascii: "&"): return "and"
-        case UInt8(ascii: "|"): return "or"
-        default: return nil
-        }
     }
 
     /// Takes one token that belongs to nothing.
@@ -204,10 +189,7 @@ extension Parser {
         }
     }
 
-    private var startsAnything: Bool {
-        KeywordSet.clauses.contains(current.keyword)
-            || KeywordSet.declarations.contains(current.keyword) || current.keyword == .policy
-    }
+    private var startsAnything: Bool { KeywordSet.starters.contains(current.keyword) }
 
     /// Skips `{ … }` with all that is in it; if it is never closed, up to a declaration in the
     /// first column.
