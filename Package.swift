@@ -81,6 +81,10 @@ let package = Package(
                     "WeirTesting",
                 ],
                 swiftSettings: strict),
+            .executableTarget(
+                name: "kernel-benchmark",
+                dependencies: ["WeirRuleset", "WeirKernel"],
+                path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
             .testTarget(
                 name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
                 swiftSettings: strict),
