@@ -35,16 +35,15 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
-            name: "CNetfilter", pkgConfig: "libnftnl",
-            providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+            name: "CNetfilter", providers: [.apt(["linux-libc-dev"])]),
     ]
         + floor("WeirDiagnostics")
         + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
         + floor("WeirModel", ["WeirDiagnostics"])
         + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
         + floor(
-            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
-            tests: ["WeirInventory"], corpus: true)
+            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
+            corpus: true)
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
         + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
@@ -62,7 +61,8 @@ let package = Package(
             .executableTarget(
                 name: "weir",
                 dependencies: [
-                    "WeirDiagnostics", "WeirModel",
+                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirAnalysis",
+                    "WeirRuleset", "WeirKernel", "WeirSession",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),
@@ -78,6 +78,13 @@ let package = Package(
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 path: "Tests/Support/weir-lab", swiftSettings: strict),
+            .testTarget(
+                name: "WeirIntegrationTests",
+                dependencies: [
+                    "WeirDiagnostics", "WeirModel", "WeirRuleset", "WeirKernel", "WeirLab",
+                    "WeirTesting",
+                ],
+                swiftSettings: strict),
             .testTarget(
                 name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
                 swiftSettings: strict),

@@ -39,16 +39,3 @@ struct InventoryFindings {
         ]
     }
 }
-
-/// Text of the operator's in backticks: one line, no control characters, not endless.
-func quoted(_ text: String) -> String {
-    var shown = ""
-    for scalar in text.unicodeScalars.prefix(64) {
-        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
-            shown += "\\u{\(String(scalar.value, radix: 16))}"
-        } else {
-            shown.unicodeScalars.append(scalar)
-        }
-    }
-    return "`\(shown)\(text.unicodeScalars.count > 64 ? "…" : "")`"
-}

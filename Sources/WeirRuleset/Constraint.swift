@@ -6,6 +6,9 @@
 
 import WeirModel
 
+/// A cap with more reservations is refused: its parts double with each.
+let maximumReservations = 4
+
 /// One thing that the kernel counts.
 struct LoweredConstraint {
     enum Kind: Hashable {
@@ -21,6 +24,10 @@ struct LoweredConstraint {
     let comment: String
     let policy: PolicyID
     let expiresAtMilliseconds: Int64?
+    /// Asked in ascending order. A connection that a cap refuses has entered those asked before,
+    /// and leaves them with the next clock tick only; so what keeps others out of reserved places
+    /// comes before the whole, or a storm of refused connections would fill the whole.
+    var order = 0
 
     var counterName: String { name + ".refused" }
 }
@@ -34,15 +41,15 @@ extension PolicySet {
         var found: [LoweredConstraint] = []
         for (index, cap) in self[id].caps.enumerated() {
             let capName = "\(name).cap\(index + 1)"
-            func part(_ suffix: String, _ boxes: [Box], _ connections: UInt64) {
+            func part(_ suffix: String, _ boxes: [Box], _ connections: UInt64, order: Int) {
                 guard !boxes.isEmpty else { return }
                 found.append(
                     LoweredConstraint(
                         kind: .cap(UInt32(clamping: connections)), scope: cap.scope, boxes: boxes,
                         name: capName + suffix, comment: kernelComment(qualifiedName(id)),
-                        policy: id, expiresAtMilliseconds: expires))
+                        policy: id, expiresAtMilliseconds: expires, order: order))
             }
-            part("", boxes, cap.connections)
+            part("", boxes, cap.connections, order: maximumReservations)
             guard !cap.reservations.isEmpty else { continue }
             for choice in 1..<(1 << cap.reservations.count) {
                 let chosen = cap.reservations.indices.filter { choice >> $0 & 1 == 1 }
@@ -61,7 +68,9 @@ extension PolicySet {
                     $0 + cap.reservations[$1].connections
                 }
                 let suffix = chosen.map { ".without\($0 + 1)" }.joined()
-                part(suffix, outside, cap.connections - min(reserved, cap.connections))
+                part(
+                    suffix, outside, cap.connections - min(reserved, cap.connections),
+                    order: maximumReservations - chosen.count)
             }
         }
         return found

@@ -91,7 +91,8 @@ extension Lowering {
             let item = constraints[index]
             let timed = item.expiresAtMilliseconds != nil
             let slot = assigner.assign(
-                item.boxes, prefix: prefix + (timed ? "t" : ""), wish: wished[index])
+                item.boxes, prefix: "\(prefix)\(item.order)\(timed ? "t" : "")",
+                wish: wished[index])
             members[StageName(text: slot, timed: timed), default: []].append(
                 (
                     StageEntry(

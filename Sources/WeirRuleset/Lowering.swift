@@ -39,7 +39,7 @@ public struct LoweredProgram: Sendable {
 ///   table.
 /// - Returns: nil with errors where the set cannot be compiled.
 public func lower(
-    _ policySet: PolicySet, options: LoweringOptions, previous: Ruleset? = nil
+    _ policySet: PolicySet, options: LoweringOptions, previous: KernelTable? = nil
 ) -> (LoweredProgram?, [Diagnostic]) {
     var diagnostics = policySet.unsupportedConstructs()
     guard let ranks = policySet.overrideRanks() else {
@@ -59,7 +59,7 @@ struct Lowering {
     let policySet: PolicySet
     let ranks: [Int]
     let options: LoweringOptions
-    let previous: Ruleset?
+    let previous: KernelTable?
     let recovery: Recovery
     var table: SetTable
     var diagnostics: [Diagnostic] = []
@@ -68,7 +68,7 @@ struct Lowering {
     var elementsByPolicy: [Int]
     var budget: Int
 
-    init(_ policySet: PolicySet, ranks: [Int], options: LoweringOptions, previous: Ruleset?) {
+    init(_ policySet: PolicySet, ranks: [Int], options: LoweringOptions, previous: KernelTable?) {
         self.policySet = policySet
         self.ranks = ranks
         self.options = options

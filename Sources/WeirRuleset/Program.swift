@@ -6,6 +6,9 @@
 
 import WeirModel
 
+/// Begins the comment of the counter of a layer's default; no policy's name begins so.
+public let defaultCounterPrefix = "default of layer "
+
 /// Chains, and the sets and objects that belong to no policy.
 struct Program {
     private(set) var chains: [String: Chain] = [:]
@@ -56,16 +59,19 @@ struct Program {
     ]
 
     private mutating func addExits() {
-        sets[ProgramName.tosPriority] = NamedSet(
-            key: [.dscp], kind: .map(.classid), size: 64, elements: Self.tosPriorities)
+        for priority in Self.tosPriorities.dropFirst() {
+            sets[ProgramName.tos(priority)] = NamedSet(
+                key: [.dscp], size: 64, elements: Self.codePoints(of: priority))
+        }
         chains["give_back"] = Chain(
             rules: Self.restoreMark + [
-                Rule([.set(.priority, 0)]),
-                Rule(
-                    [.setFromMap(.priority, [.dscp], map: ProgramName.tosPriority)],
-                    comment: "as the kernel derives it from TOS"),
-                Rule([.verdict(.accept)]),
-            ])
+                Rule([.set(.priority, 0)], comment: "as the kernel derives it from TOS")
+            ]
+                + Self.tosPriorities.dropFirst().map { priority in
+                    Rule([
+                        .lookup([.dscp], set: ProgramName.tos(priority)), .set(.priority, priority),
+                    ])
+                } + [Rule([.verdict(.accept)])])
         chains["refuse"] = Chain(
             rules: Self.restoreMark + [
                 Rule([.l4proto(IPProtocol.tcp), .rejectWithReset]),
@@ -90,14 +96,14 @@ struct Program {
         ])
     }
 
-    /// What `rt_tos2priority` gives for the TOS field: bits 3–4 as 0, 2, 6, 4.
-    private static var tosPriorities: [ElementKey: Element] {
+    /// What `rt_tos2priority` gives for bits 3–4 of the TOS field. (A map from the code point
+    /// would say it in one rule, but nft 1.0.6 cannot load its own listing of that.)
+    private static let tosPriorities: [UInt32] = [0, 2, 6, 4]
+
+    private static func codePoints(of priority: UInt32) -> [ElementKey: Element] {
         var elements: [ElementKey: Element] = [:]
-        for dscp in 0..<64 {
-            let priority: UInt32 = [0, 2, 6, 4][dscp >> 1 & 3]
-            if priority != 0 {
-                elements[ElementKey(UInt128(dscp))] = Element(value: .number(priority))
-            }
+        for dscp in 0..<64 where tosPriorities[dscp >> 1 & 3] == priority {
+            elements[ElementKey(UInt128(dscp))] = Element()
         }
         return elements
     }
@@ -128,11 +134,11 @@ struct Program {
                 }
             let counter = "\(name).\(word)"
             objects[counter] = NamedObject(
-                kind: .counter, comment: kernelComment("default of layer \(layer.name)"))
+                kind: .counter, comment: kernelComment("\(defaultCounterPrefix)\(layer.name)"))
             admit.append(
                 Rule(
                     [.counter(counter), .verdict(verdict)],
-                    comment: kernelComment("default of layer \(layer.name)")))
+                    comment: kernelComment("\(defaultCounterPrefix)\(layer.name)")))
             break
         }
         if admit.last?.statements.last.map(Self.ends) != true {
@@ -151,15 +157,24 @@ struct Program {
     // MARK: Constraints
 
     private mutating func addConstraints() {
-        var rules: [Rule] = []
+        var limits: [Rule] = [
+            Rule(
+                [.connectionConfirmed, .verdict(.return)],
+                comment: "charged when the connection began")
+        ]
         for stage in constraints.limitStages {
-            rules += stage.rules
-            rules.append(Self.dispatch(IdentifierRange.limits, .jump("limit")))
-            rules.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("limit_drop")))
+            limits += stage.rules
+            limits.append(Self.dispatch(IdentifierRange.limits, .jump("ask_limit")))
+            limits.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("ask_limit_drop")))
+        }
+        var rules: [Rule] = []
+        if !constraints.limitStages.isEmpty {
+            chains["ask_limits"] = Chain(rules: limits)
+            rules.append(Rule([.verdict(.jump("ask_limits"))]))
         }
         for stage in constraints.capStages {
             rules += stage.rules
-            rules.append(Self.dispatch(IdentifierRange.caps, .jump("cap")))
+            rules.append(Self.dispatch(IdentifierRange.caps, .jump("ask_cap")))
         }
         rules.append(Rule([.verdict(.goto("give_back"))]))
         chains["constrain"] = Chain(rules: rules)
@@ -167,8 +182,9 @@ struct Program {
             let over = Rule([.object(.counter, [.priority], map: ProgramName.refusedByLimit)])
             chains["over_limit"] = Chain(rules: [over, Rule([.verdict(.goto("refuse"))])])
             chains["over_limit_drop"] = Chain(rules: [over, Rule([.verdict(.drop)])])
-            chains["limit"] = Chain(rules: limitRules(over: "over_limit", dropping: false))
-            chains["limit_drop"] = Chain(rules: limitRules(over: "over_limit_drop", dropping: true))
+            chains["ask_limit"] = Chain(rules: limitRules(over: "over_limit", dropping: false))
+            chains["ask_limit_drop"] = Chain(
+                rules: limitRules(over: "over_limit_drop", dropping: true))
         }
         if !constraints.capStages.isEmpty {
             chains["over_cap"] = Chain(rules: [
@@ -181,7 +197,7 @@ struct Program {
                     Rule([.lookup([.priority], set: ProgramName.caps), .verdict(.return)]))
             }
             cap.append(Rule([.verdict(.goto("over_cap"))]))
-            chains["cap"] = Chain(rules: cap)
+            chains["ask_cap"] = Chain(rules: cap)
         }
         for kind in constraints.keyedKinds { addKeyed(kind) }
     }

@@ -10,7 +10,7 @@ struct Recovery {
     /// The stage that a constraint's number was found in.
     private(set) var stageOfConstraint: [UInt32: String] = [:]
 
-    init(_ previous: Ruleset?) {
+    init(_ previous: KernelTable?) {
         guard let previous else { return }
         for map in ProgramName.counterMaps {
             for (key, element) in previous.sets[map]?.elements ?? [:] {
@@ -32,7 +32,7 @@ struct Recovery {
     }
 }
 
-/// Names of the program's own chains, sets and maps.
+/// Names of the program's own sets and maps. None may be a word of nft's language (`limits`).
 enum ProgramName {
     static let limitStage = "limit."
     static let capStage = "cap."
@@ -41,11 +41,13 @@ enum ProgramName {
     static let dropped = "dropped"
     static let refusedByLimit = "refused_by_limit"
     static let refusedByCap = "refused_by_cap"
-    static let limits = "limits"
-    static let caps = "caps"
+    static let limits = "limit_of"
+    static let caps = "cap_of"
     static let marks = "marks"
-    static let tosPriority = "tos_priority"
     static let marksFull = "weir.marks_full"
+
+    /// Code points whose packets the kernel gives a priority.
+    static func tos(_ priority: UInt32) -> String { "tos_\(priority)" }
 
     /// Maps from a number to the counter of whatever has that number.
     static let counterMaps = [admitted, rejected, dropped, refusedByLimit, refusedByCap]

@@ -91,7 +91,7 @@ struct CompiledStage {
     /// (see ``estimates``). Where two entries claim one key the earlier keeps it, unless it
     /// expires before the later one does: entries of one stage agree wherever they meet.
     init(
-        name: StageName, entries: [StageEntry], sets table: SetTable, previous: Ruleset?,
+        name: StageName, entries: [StageEntry], sets table: SetTable, previous: KernelTable?,
         budget: Int
     ) {
         self.name = name

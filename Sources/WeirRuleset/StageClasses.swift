@@ -23,7 +23,7 @@ struct StageClasses {
     private let side: Side
     private let stage: StageName
 
-    init(side: Side, used: [SetID], table: SetTable, stage: StageName, previous: Ruleset?) {
+    init(side: Side, used: [SetID], table: SetTable, stage: StageName, previous: KernelTable?) {
         self.side = side
         self.stage = stage
         let used = Set(used).sorted()
@@ -68,7 +68,7 @@ struct StageClasses {
 
     /// A number for each group of address classes: what most of its addresses have in the kernel.
     private func recoverNumbers(
-        _ groups: [[Int]], _ classes: AddressClasses, _ previous: Ruleset?
+        _ groups: [[Int]], _ classes: AddressClasses, _ previous: KernelTable?
     ) -> [UInt32] {
         var numbers = [UInt32](repeating: 0, count: groups.count)
         var pool = IdentifierPool(range: IdentifierRange.classes, reserved: [])
@@ -98,7 +98,7 @@ struct StageClasses {
     }
 
     /// Ranges of a class map that the kernel holds, ascending.
-    private func previousNets(_ family: AddressFamily, _ previous: Ruleset) -> [Net] {
+    private func previousNets(_ family: AddressFamily, _ previous: KernelTable) -> [Net] {
         (previous.sets[map("net", family)]?.elements ?? [:]).compactMap { key, element in
             guard case .number(let number) = element.value else { return nil }
             return (key.first, key.last, number)
@@ -106,7 +106,7 @@ struct StageClasses {
     }
 
     private func votes(
-        _ group: [Int], _ classes: AddressClasses, _ previous: Ruleset,
+        _ group: [Int], _ classes: AddressClasses, _ previous: KernelTable,
         _ nets: [AddressFamily: [Net]]
     ) -> [UInt32: Int] {
         let exact4 = previous.sets[map("", .v4)]?.elements

@@ -27,9 +27,9 @@ extension PolicySet {
             for limit in policy.limits where limit.excess == .markECN {
                 refuse("`then mark-ecn`", id, limit.origin, "say `then reject` or `then drop`")
             }
-            for cap in policy.caps where cap.reservations.count > 4 {
+            for cap in policy.caps where cap.reservations.count > maximumReservations {
                 refuse(
-                    "a cap with more than 4 reservations", id, cap.origin,
+                    "a cap with more than \(maximumReservations) reservations", id, cap.origin,
                     "split it, or join beneficiaries into one group")
             }
             for cap in policy.caps where cap.scope != .total && !cap.reservations.isEmpty {

@@ -71,7 +71,7 @@ import WeirTesting
             let set = random.policySet()
             let options = LoweringOptions(state: Self.state)
             let first = try #require(lower(set, options: options).0?.ruleset)
-            let second = try #require(lower(set, options: options, previous: first).0?.ruleset)
+            let second = try #require(lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
             #expect(first == second)
         }
     }
@@ -94,7 +94,7 @@ import WeirTesting
                 set.policies[index].overriding.append(
                     Override(policy: PolicyID(index: set.policies.count - 1)))
             }
-            let second = try #require(lower(set, options: options, previous: first).0?.ruleset)
+            let second = try #require(lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
             for map in ProgramName.counterMaps + [ProgramName.limits, ProgramName.caps] {
                 for (key, element) in first.sets[map]?.elements ?? [:] {
                     #expect(second.sets[map]?.elements[key] == element, "\(map)")

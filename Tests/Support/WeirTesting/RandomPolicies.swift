@@ -21,6 +21,11 @@ public struct SeededGenerator: RandomNumberGenerator {
 public struct RandomPolicies {
     public var rng: SeededGenerator
 
+    /// Whether policies get caps and limits.
+    public var constrains = true
+    /// Whether flows are only such that a socket can try them: TCP, UDP and pings.
+    public var onlyProbes = false
+
     public init(seed: UInt64) { rng = SeededGenerator(state: seed) }
 
     public mutating func pick<T>(_ values: [T]) -> T {
@@ -33,9 +38,14 @@ public struct RandomPolicies {
         Int.random(in: range, using: &rng)
     }
 
+    /// 10.0.0.1 and following, 2001:db8::1 and following.
     public mutating func address() -> IPAddress {
-        chance(60) ? .v4(0x0A00_0000 + UInt32(number(0...31))) : .v6(UInt128(number(0...31)))
+        chance(60)
+            ? .v4(0x0A00_0001 + UInt32(number(0...31)))
+            : .v6(Self.base6 + UInt128(number(0...31)))
     }
+
+    private static let base6: UInt128 = 0x2001_0DB8 << 96 | 1
 
     public mutating func landscape() -> Landscape {
         let services = (0..<number(1...14)).map { index in
@@ -48,7 +58,7 @@ public struct RandomPolicies {
                 name: "z0",
                 ranges: [
                     AddressRange(family: .v4, first: 0x0A00_0000, last: 0x0A00_000B),
-                    AddressRange(family: .v6, first: 0, last: 9),
+                    AddressRange(family: .v6, first: Self.base6, last: Self.base6 + 9),
                 ]),
             Zone(
                 name: "z1",
@@ -106,7 +116,7 @@ public struct RandomPolicies {
         if chance(75) {
             policy.decision = Decision(action: pick([.allow, .allow, .reject, .drop]))
         }
-        if chance(30) {
+        if constrains, chance(30) {
             let reservations = (0..<number(0...2)).map { _ in
                 Cap.Reservation(
                     connections: UInt64(number(1...3)), beneficiary: set(landscape, depth: 0))
@@ -115,7 +125,7 @@ public struct RandomPolicies {
                 Cap(connections: UInt64(number(4...9)), reservations: reservations)
             ]
         }
-        if chance(30) {
+        if constrains, chance(30) {
             policy.limits = [
                 Limit(
                     rate: RatePerInterval(amount: 10, intervalSeconds: 1), unit: .connections,
@@ -151,16 +161,16 @@ public struct RandomPolicies {
     public mutating func flow() -> Flow {
         var (a, b) = (address(), address())
         while a.family != b.family { b = address() }
-        if chance(10) { a = a.family == .v4 ? .v4(0xC0A8_0001) : .v6(1 << 100) }
-        if chance(10) { b = b.family == .v4 ? .v4(0x0808_0808) : .v6(7 << 100) }
+        if chance(10) { a = a.family == .v4 ? .v4(0xC0A8_0001) : .v6(0x2001_0DB9 << 96 | 1) }
+        if chance(10) { b = b.family == .v4 ? .v4(0x0808_0808) : .v6(0x2001_0DBA << 96 | 7) }
         let port: PortPoint
         switch number(0...9) {
         case 0:
             port =
                 a.family == .v4
-                ? PortPoint(protocolNumber: IPProtocol.icmp, port: UInt16(pick([0, 8])))
-                : PortPoint(protocolNumber: IPProtocol.icmpv6, port: UInt16(pick([1, 128])))
-        case 1: port = PortPoint(protocolNumber: 47, port: 0)
+                ? PortPoint(protocolNumber: IPProtocol.icmp, port: UInt16(onlyProbes ? 8 : pick([0, 8])))
+                : PortPoint(protocolNumber: IPProtocol.icmpv6, port: UInt16(onlyProbes ? 128 : pick([1, 128])))
+        case 1 where !onlyProbes: port = PortPoint(protocolNumber: 47, port: 0)
         default:
             port = PortPoint(
                 protocolNumber: pick([IPProtocol.tcp, IPProtocol.udp]),

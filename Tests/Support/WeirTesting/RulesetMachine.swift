@@ -66,6 +66,7 @@ public struct RulesetMachine {
     private mutating func step(_ statement: Statement) -> Step {
         switch statement {
         case .connectionState(let states): return states.contains(.new) ? .next : .miss
+        case .connectionConfirmed: return .miss
         case .equals(let field, let value): return self[field] == value ? .next : .miss
         case .differs(let field, let value): return self[field] != value ? .next : .miss
         case .inRange(let field, let low, let high):
@@ -74,7 +75,7 @@ public struct RulesetMachine {
         case .networkFamily(let family):
             return (flow.source.family == .v4) == (family == .ipv4) ? .next : .miss
         case .lookup(let key, let set):
-            if set == "caps" { constraints.insert("cap \(priority)") }
+            if set == "cap_of" { constraints.insert("cap \(priority)") }
             return element(key, in: set) == nil ? .miss : .next
         case .set(let field, let value):
             self[field] = value
@@ -152,7 +153,7 @@ public struct RulesetMachine {
         case .ip6Source: return flow.source.family == .v6 ? flow.source.value : nil
         case .ip6Destination: return flow.source.family == .v6 ? flow.destination.value : nil
         case .dscp: return flow.source.family == .v4 ? 0 : nil
-        case .ctID: return nil
+        case .ctID, .sourcePort: return nil
         }
     }
 }
