@@ -72,7 +72,11 @@ let package = Package(
                 name: "WeirLab", dependencies: ["WeirModel", "CLabSystem"],
                 path: "Tests/Support/WeirLab", swiftSettings: strict),
             .executableTarget(
-                name: "weir-lab", dependencies: ["WeirModel", "WeirLab"],
+                name: "weir-lab",
+                dependencies: [
+                    "WeirModel", "WeirLab",
+                    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                ],
                 path: "Tests/Support/weir-lab", swiftSettings: strict),
             .testTarget(
                 name: "WeirIntegrationTests",
