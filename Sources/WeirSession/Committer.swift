@@ -82,10 +82,19 @@ public struct Committer: ~Copyable {
                 guard error.reason == .lostRace else { throw .kernel(error) }
             }
             let (now, current) = try readTable()
-            guard now == kernel else { throw .overtaken }
+            let nowMilliseconds = currentTimeMilliseconds()
+            guard Self.isUnchanged(now, since: kernel, nowMilliseconds) else { throw .overtaken }
             generation = current
         }
         throw .overtaken
+    }
+
+    /// Whether weir's own table is as it was when the plan was made.
+    private static func isUnchanged(
+        _ now: KernelTable?, since earlier: KernelTable?, _ nowMilliseconds: Int64
+    ) -> Bool {
+        guard let now, let earlier else { return now == nil && earlier == nil }
+        return now.isUnchanged(since: earlier, nowMilliseconds: nowMilliseconds)
     }
 
     private mutating func readTable() throws(CommitFailure) -> (
