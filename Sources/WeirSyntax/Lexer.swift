@@ -280,5 +280,11 @@ struct Lexer {
                 .error, code, message,
                 at: SourceRange(source: id, start: range.lowerBound, end: range.upperBound),
                 help: help, fixIts: fixIts.map { [$0] } ?? []))
+        guard problems.count == Parser.diagnosticLimit else { return }
+        problems.append(
+            Diagnostic(
+                .error, "too-many-errors", "more than \(Parser.diagnosticLimit) errors",
+                at: problems[problems.count - 1].range,
+                help: "mend the first ones; is this a policy file?"))
     }
 }
