@@ -69,7 +69,7 @@ struct Lexer {
 
     // MARK: Trivia
 
-    /// Passes over trivia and says whether a newline was among it; trailing trivia stops before one.
+    /// Passes over trivia and says whether a newline was among it; trailing trivia stops there.
     private mutating func trivia(leading: Bool) -> Bool {
         var newline = false
         while position < bytes.count {
