@@ -180,11 +180,13 @@ struct Lowering {
         (.drop, IdentifierRange.dropped, ProgramName.dropped, "dropped"),
     ]
 
-    /// Recovered numbers where the kernel has them, else the lowest free ones. `names` in order.
+    /// Recovered numbers where the kernel has them, else the lowest that nobody had: a number that
+    /// another policy gives up in the same commit would carry its counts over. `names` in order.
     func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
-        var pool = IdentifierPool(range: range, reserved: [])
+        var pool = IdentifierPool(
+            range: range, reserved: recovery.numbers.values.filter(range.contains))
         var numbers = names.map { name -> UInt32? in
-            recovery.numbers[name].flatMap { pool.claim($0) ? $0 : nil }
+            recovery.numbers[name].flatMap { range.contains($0) ? $0 : nil }
         }
         for index in numbers.indices where numbers[index] == nil {
             numbers[index] = pool.allocate()
