@@ -142,9 +142,12 @@ struct LibraryTrafficTests {
     @Test func `backpressure: a client that waits gets through by its own retransmission`() throws {
         let gateway = try Self.gateway(
             "layer emergency { policy p = backpressure(batch, db, 2 connections/s) }")
+        let begin = ContinuousClock.now
         let held = try gateway.lab.hold(
             Self.flow("batch@a", "db@b"), count: 3, timeoutMilliseconds: 4_000)
         #expect(held.outcomes == [.open, .open, .open])
+        // The first retransmission comes after a second (RFC 6298).
+        #expect(ContinuousClock.now - begin > .milliseconds(900))
     }
 
     @Test func `fail-fast: each client its rate, a reset beyond`() throws {
