@@ -9,11 +9,12 @@ import WeirModel
 extension Analyzer {
     /// `broken-reservation` for the caps of a policy.
     func reservationFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        policies[slot].caps.indices.filter { !policies[slot].caps[$0].reservations.isEmpty }
-            .flatMap { cap in
-                [overReserved(slot, cap)].compactMap { $0 }
-                    + starvedReservations(slot, cap, near)
-            }
+        policies[slot].caps.indices.flatMap { cap -> [Finding] in
+            let shared = [sharedReservations(slot, cap, near)].compactMap { $0 }
+            guard !policies[slot].caps[cap].reservations.isEmpty else { return shared }
+            return [overReserved(slot, cap)].compactMap { $0 } + shared
+                + starvedReservations(slot, cap, near) + deniedReservations(slot, cap, near)
+        }
     }
 
     /// More reserved at one counter than the cap has.
@@ -121,7 +122,7 @@ extension Analyzer {
                 certainty: certainty,
                 policies: [.init(entry.id, .subject, .reservation(cap: cap, index))]
                     + (tight.family ?? []).map {
-                        .init(policies[$0.slot].id, .tighter, .cap($0.cap))
+                        .init(policies[$0.slot].id, .tighter, $0.part)
                     },
                 witness: tight.family.map { family in
                     Finding.Witness(
@@ -186,7 +187,7 @@ extension Analyzer {
                 .filter { ConstraintReference(slot: slot, part: .cap($0)) != own }
                 .map { index in
                     CoveringCap(
-                        slot: slot, cap: index, bricks: entry.bricks,
+                        slot: slot, part: .cap(index), bricks: entry.bricks,
                         term: .init(
                             counters: pairing.counters(entry.caps[index].scope),
                             scope: entry.caps[index].scope,

@@ -57,10 +57,12 @@ public struct Analyzer: Sendable {
         for slot in policies.order where policies[slot].isLive {
             let near = overlapping(slot)
             found += decisionFindings(slot, near)
+            found += uselessnessFindings(slot, near)
+            found += deadFindings(slot, near)
             found += maskedFindings(slot, near)
             found += reservationFindings(slot, near)
         }
-        return found
+        return found + assertionFindings() + lockoutFindings() + capacityFindings()
     }
 
     private func ordered(_ findings: [Finding]) -> [Finding] {
