@@ -45,14 +45,17 @@ extension Analyzer {
             guard policySet.landscape.services[service].capacity != Capacity() else {
                 return false
             }
-            let all = space.table[space.table.intern(.service(service))]
+            let id = space.table.intern(.service(service))
+            let all = space.table[id]
             return bricks.allSatisfy { space.table[$0.destination].isSubset(of: all) }
         }
     }
 
     /// What each cap, or each limit on connections, of a policy lets through per counter.
     private typealias Weight =
-        @Sendable (PolicyEntry) -> [(part: Finding.Part, scope: CountingScope, rate: RatePerInterval?)]
+        @Sendable (PolicyEntry) -> [(
+            part: Finding.Part, scope: CountingScope, rate: RatePerInterval?
+        )]
 
     private static let capWeight: Weight = { entry in
         entry.caps.enumerated().map { (.cap($0), $1.scope, nil) }
@@ -83,11 +86,7 @@ extension Analyzer {
                     !policies[slot].standby && !active.contains(slot)
                         && space.times[policies[slot].time].contains(instant)
                 }
-                let cells = active.flatMap(region).map { cell in
-                    var cell = cell
-                    cell.time = Bitset(capacity: space.times.instants.count, [instant])
-                    return cell
-                }
+                let cells = active.flatMap(region).map { $0.at(instant) }
                 switch lightest(cells, active + others, bound, weight) {
                 case .fits: break
                 case .undecided: undecided = undecided ?? active

@@ -41,7 +41,6 @@ extension Analyzer {
             let point = region(slot).first?.firstPoint
             return Finding(
                 code: .maskedLimit,
-                certainty: entry.standby ? .possible : .provable,
                 policies: [
                     .init(entry.id, .subject, constraint.part),
                     .init(policies[masking.slot].id, .tighter, masking.part),

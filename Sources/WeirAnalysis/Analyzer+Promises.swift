@@ -22,22 +22,23 @@ extension Analyzer {
                         bricks.contains { space.meets($0, brick) }
                     }
             }
+            let cells = bricks.map(space.cell)
+            let moments = instants(telling: slots, among: cells).map { instant in
+                cells.map { $0.at(instant) }
+            }
             var undecided = false
-            for instant in instants(telling: slots, among: bricks.map(space.cell)) {
-                let cells = bricks.map { brick in
-                    var cell = space.cell(brick)
-                    cell.time = Bitset(capacity: space.times.instants.count, [instant])
-                    return cell
-                }
-                switch denied(cells, slots, [slot] + deniers) {
-                case .uncovered: continue
-                case .undecided: undecided = true
-                case .covered:
-                    let needed = leastEnabled(deniers) {
-                        if case .covered = denied(cells, slots, [slot] + $0) { return true }
-                        return false
+            for enabled in deniers.isEmpty ? [[]] : [[], deniers] {
+                for now in moments {
+                    switch denied(now, slots, [slot] + enabled) {
+                    case .uncovered: continue
+                    case .undecided: undecided = true
+                    case .covered:
+                        let needed = leastEnabled(enabled) {
+                            if case .covered = denied(now, slots, [slot] + $0) { return true }
+                            return false
+                        }
+                        return unusable(slot, cap, index, now, slots, enabling: needed)
                     }
-                    return unusable(slot, cap, index, cells, slots, enabling: needed)
                 }
             }
             guard undecided else { return nil }
@@ -103,6 +104,13 @@ extension Analyzer {
         let promises = promises(within: slot, cap, near)
         let total = promises.reduce(0) { saturatingSum($0, $1.term.product) }
         guard total > own.connections, promises.contains(where: { !$0.isOwn }) else { return nil }
+        let steady = promises.filter { !policies[$0.slot].standby || $0.slot == slot }
+        return heaviest(slot, cap, steady) ?? heaviest(slot, cap, promises)
+    }
+
+    private func heaviest(_ slot: Int, _ cap: Int, _ promises: [Promise]) -> Finding? {
+        let entry = policies[slot]
+        let own = entry.caps[cap]
         let all = promises.map(\.slot) + [slot]
         for instant in instants(telling: all, among: region(slot)) {
             let active = promises.filter {

@@ -107,7 +107,7 @@ extension Analyzer {
                 each: own.reservations[index].connections)
             guard
                 let tight = tightest(
-                    cells, near + [slot], below: promise.product,
+                    cells, near + [slot], below: promise.product, assuming: slot,
                     except: ConstraintReference(slot: slot, part: .cap(cap)))
             else { return nil }
             let enabled = [slot] + (tight.family ?? []).map(\.slot)
@@ -143,19 +143,27 @@ extension Analyzer {
         let point: Point
     }
 
+    /// A family that needs no enabling (but of the assumed policy) is preferred to a tighter one
+    /// that does.
     func tightest(
-        _ region: [Cell], _ slots: [Int], below limit: UInt64, except own: ConstraintReference?
+        _ region: [Cell], _ slots: [Int], below limit: UInt64, assuming assumed: Int? = nil,
+        except own: ConstraintReference?
     ) -> Tight? {
         let caps = coveringCaps(region, slots, except: own)
+        let steady = caps.filter { !policies[$0.slot].standby || $0.slot == assumed }
+        let best = tightest(region, steady, below: limit)
+        if best?.family != nil || steady.count == caps.count { return best }
+        return tightest(region, caps, below: limit) ?? best
+    }
+
+    private func tightest(
+        _ region: [Cell], _ caps: [CoveringCap], below limit: UInt64
+    ) -> Tight? {
         guard !caps.isEmpty else { return nil }
         var best: (family: [CoveringCap], weight: UInt64, point: Point)?
         var undecided: Point?
         for instant in instants(telling: caps.map(\.slot), among: region) {
-            let now = region.compactMap { cell -> Cell? in
-                var cell = cell
-                cell.time = Bitset(capacity: space.times.instants.count, [instant])
-                return cell
-            }
+            let now = region.map { $0.at(instant) }
             guard let point = now.first?.firstPoint else { continue }
             let cover = LeastCover(
                 space, now, caps, below: best?.weight ?? limit, budget: options.searchBudget)

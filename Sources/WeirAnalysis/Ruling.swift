@@ -115,24 +115,30 @@ extension Analyzer {
             }
             return false
         }
-        for slot in near where policies[slot].layer <= last ?? .max {
-            guard let action = policies[slot].action, outcome.includes(action) else { continue }
+        func look(for slot: Int) -> Reachability? {
+            guard let action = policies[slot].action, outcome.includes(action) else { return nil }
             let shared = region.flatMap { cell in
                 policies[slot].bricks.compactMap { space.intersection(cell, $0) }
             }
             let above = near.filter { policies[$0].layer < policies[slot].layer }
             let result = uncovered(shared, by: policies.overriders[slot] + above, enabling)
-            if note(result) {
-                return Reachability(result: result, decider: slot, defaultLayer: nil)
-            }
+            guard note(result) else { return nil }
+            return Reachability(result: result, decider: slot, defaultLayer: nil)
+        }
+        // A witness that needs nothing enabled is worth more.
+        let eligible = near.filter { policies[$0].layer <= last ?? .max }
+        for slot in eligible where enabling.isSteady(slot, policies[slot]) {
+            if let found = look(for: slot) { return found }
         }
         let action = last.flatMap { policySet.layers[$0].defaultAction } ?? .allow
         if outcome.includes(action) {
-            let above = near.filter { policies[$0].layer <= last ?? .max }
-            let result = uncovered(region, by: above, enabling)
+            let result = uncovered(region, by: eligible, enabling)
             if note(result) {
                 return Reachability(result: result, decider: nil, defaultLayer: last)
             }
+        }
+        for slot in eligible where !enabling.isSteady(slot, policies[slot]) {
+            if let found = look(for: slot) { return found }
         }
         return Reachability(
             result: undecided ? .undecided : .covered(by: preventing.sorted()), decider: nil,
