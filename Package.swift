@@ -35,27 +35,62 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
-            name: "CNetfilter", pkgConfig: "libnftnl",
-            providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+            name: "CNetfilter", providers: [.apt(["linux-libc-dev"])]),
     ]
         + floor("WeirDiagnostics")
         + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
         + floor("WeirModel", ["WeirDiagnostics"])
         + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
         + floor(
-            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel"],
-            tests: ["WeirInventory"], corpus: true)
+            "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
+            corpus: true)
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
-        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
             "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])
+        + floor(
+            "WeirSession",
+            [
+                "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory", "WeirResolve",
+                "WeirAnalysis", "WeirRuleset", "WeirKernel",
+            ], tests: ["WeirTesting"])
         + [
+            .target(
+                name: "WeirTesting", dependencies: ["WeirModel", "WeirRuleset"],
+                path: "Tests/Support/WeirTesting", swiftSettings: strict),
             .executableTarget(
                 name: "weir",
                 dependencies: [
-                    "WeirDiagnostics", "WeirModel",
+                    "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirAnalysis",
+                    "WeirRuleset", "WeirKernel", "WeirSession",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
-                swiftSettings: strict)
+                swiftSettings: strict),
+            // Test support: private namespaces with a gateway and real connections through it.
+            .systemLibrary(name: "CLabSystem", path: "Tests/Support/CLabSystem"),
+            .target(
+                name: "WeirLab", dependencies: ["WeirModel", "CLabSystem"],
+                path: "Tests/Support/WeirLab", swiftSettings: strict),
+            .executableTarget(
+                name: "weir-lab",
+                dependencies: [
+                    "WeirModel", "WeirLab",
+                    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                ],
+                path: "Tests/Support/weir-lab", swiftSettings: strict),
+            .testTarget(
+                name: "WeirIntegrationTests",
+                dependencies: [
+                    "WeirDiagnostics", "WeirModel", "WeirRuleset", "WeirKernel", "WeirLab",
+                    "WeirTesting",
+                ],
+                swiftSettings: strict),
+            .executableTarget(
+                name: "kernel-benchmark",
+                dependencies: ["WeirRuleset", "WeirKernel"],
+                path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
+            .testTarget(
+                name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
+                swiftSettings: strict),
         ]
 )

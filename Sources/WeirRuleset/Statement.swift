@@ -9,6 +9,7 @@ public enum Selector: String, Sendable, Hashable {
     case mark = "meta mark"
     case l4proto = "meta l4proto"
     case destinationPort = "th dport"
+    case sourcePort = "th sport"
     case icmpType = "icmp type"
     case icmpv6Type = "icmpv6 type"
     case ipSource = "ip saddr"
@@ -36,6 +37,10 @@ public enum Verdict: Sendable, Hashable {
 public enum Statement: Sendable, Hashable {
     /// `ct state established,related`
     case connectionState(Set<ConnectionState>)
+    /// `ct status confirmed`: the connection was let through before, whatever its state.
+    case connectionConfirmed
+    /// `ct direction original`, `ct direction reply`
+    case connectionDirection(ConnectionDirection)
     /// `meta mark 0`, `meta priority 0:0`
     case equals(Scratch, UInt32)
     /// `meta mark != 0`
@@ -80,10 +85,15 @@ public enum Statement: Sendable, Hashable {
     case sample(oneIn: UInt32)
     /// `ip dscp set V`, `ip6 dscp set V`
     case setDSCP(NetworkFamily, UInt8)
+    /// `ip ecn != not-ect`: both ends understand congestion marks.
+    case ecnCapable(NetworkFamily)
     /// `ip ecn set ce`, `ip6 ecn set ce`
     case markECN(NetworkFamily)
     case verdict(Verdict)
 }
+
+/// Which way a packet of a connection goes.
+public enum ConnectionDirection: String, Sendable, Hashable { case original, reply }
 
 public enum ConnectionState: String, Sendable, Hashable, CaseIterable {
     case established, related, new, invalid, untracked

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// From what the files say to what they mean: names become services, zones, sets and numbers,
+// patterns are expanded, amounts that follow the landscape are computed. What this pass lets
+// through has a meaning; whether that meaning is wanted is for the analysis.
+
+public import WeirDiagnostics
+public import WeirModel
+public import WeirSyntax
+
+/// Resolves all files of a policy set against one landscape.
+///
+/// The order of files and of declarations has no influence on the policy set: policies come out
+/// sorted by layer, then by name. Every part carries the range it was declared at; a policy that
+/// is an instance of a pattern has its own head as origin, its parts have the pattern's clauses.
+///
+/// - Parameters:
+///   - sources: the texts behind the files, for quoting amounts (`Cap.relativeTo`).
+///   - damagedNames: names of declarations that did not parse (``ParsedFile/damagedNames``).
+///     Referring to them is no further error, and a policy so named may lack parts.
+/// - Returns: what could be resolved, and the findings in the order of the files. The policy set
+///   is to be used only if no finding is an error.
+public func resolve(
+    files: [PolicyFile], landscape: Landscape, sources: SourceMap,
+    damagedNames: Set<String> = []
+) -> (PolicySet, [Diagnostic]) {
+    var resolver = Resolver(landscape: landscape, sources: sources, damagedNames: damagedNames)
+    resolver.collect(files)
+    resolver.resolvePortDeclarations()
+    resolver.resolveGroups()
+    resolver.checkPatterns()
+    let policies = resolver.drafts.indices.map { resolver.policy(at: $0) }
+    let assertions = resolver.assertionDeclarations.map { resolver.assertion($0) }
+    let triggers = resolver.triggerDeclarations.compactMap { resolver.trigger($0, policies) }
+    resolver.reportUnused()
+    let policySet = PolicySet(
+        landscape: landscape, layers: resolver.layers, policies: policies,
+        assertions: assertions, triggers: triggers)
+    return (policySet, resolver.findings.finish())
+}
+
+/// The state of one resolution: every declaration by its name, and what was found.
+struct Resolver {
+    struct Group {
+        enum State {
+            case untouched
+            case underWay
+            /// nil where it could not be resolved.
+            case done(ResolvedSet?)
+        }
+        let declaration: GroupDeclaration
+        var state = State.untouched
+        var isUsed = false
+    }
+
+    struct DeclaredPort {
+        enum State {
+            case untouched
+            case underWay
+            case done(PortSet?)
+        }
+        let declaration: PortDeclaration
+        var state = State.untouched
+        var isUsed = false
+    }
+
+    struct Pattern {
+        let declaration: PatternDeclaration
+        var isUsed = false
+    }
+
+    /// A policy before its clauses are looked at.
+    struct Draft {
+        let layer: Int
+        let declaration: PolicyDeclaration
+
+        /// `policy NAME`.
+        var head: SourceRange {
+            SourceRange(
+                source: declaration.range.source, start: declaration.range.start,
+                end: max(declaration.range.start, declaration.name.range.end))
+        }
+    }
+
+    /// The instance of a pattern that is being expanded.
+    struct Scope {
+        let pattern: PatternDeclaration
+        let arguments: [String: (argument: PatternInstance.Argument, range: SourceRange)]
+    }
+
+    let landscape: Landscape
+    let sources: SourceMap
+    var damagedNames: Set<String>
+    let services: [String: Int]
+    let zones: [String: Int]
+    var findings = ResolveFindings()
+
+    var layers: [Layer] = []
+    var layerIndex: [String: Int] = [:]
+    var groups: [String: Group] = [:]
+    var ports: [String: DeclaredPort] = [:]
+    var patterns: [String: Pattern] = [:]
+    /// Sorted by layer and name; a policy's number is its index here.
+    var drafts: [Draft] = []
+    /// Policies of one layer by name.
+    var policiesByLayer: [[String: PolicyID]] = []
+    var policiesByName: [String: [PolicyID]] = [:]
+    var assertionDeclarations: [AssertionDeclaration] = []
+    var triggerDeclarations: [TriggerDeclaration] = []
+
+    var scope: Scope?
+    /// Depth of groups that lead to each other, against endless recursion.
+    var groupDepth = 0
+    var extents: ExtentTable
+    /// Services by the names of their ports.
+    let servicesByPort: [String: [Int]]
+    var portNameMemo: [PortNameQuery: [DestinationPorts]] = [:]
+
+    init(landscape: Landscape, sources: SourceMap, damagedNames: Set<String>) {
+        self.landscape = landscape
+        self.sources = sources
+        self.damagedNames = damagedNames
+        services = Dictionary(
+            landscape.services.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { a, _ in a })
+        zones = Dictionary(
+            landscape.zones.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { a, _ in a })
+        extents = ExtentTable(landscape)
+        var byPort: [String: [Int]] = [:]
+        for (index, service) in landscape.services.enumerated() {
+            for name in service.ports.keys { byPort[name, default: []].append(index) }
+        }
+        servicesByPort = byPort
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// From a policy set to the table that enforces it. The chains and rules depend only on the layers
+// and on which stages there are; every policy is elements. See docs/architecture.md for the walk
+// of a packet, and shared evidence for why each choice is cheap.
+
+public import WeirDiagnostics
+public import WeirModel
+
+/// What lowering needs besides the policies.
+public struct LoweringOptions: Sendable {
+    public var revision: Revision
+    /// The most elements that a policy set may become.
+    public var elementBudget: Int
+    /// The time that decides what is in force.
+    public var state: PolicyState
+
+    public init(
+        revision: Revision = Revision(), elementBudget: Int = 4_000_000, state: PolicyState
+    ) {
+        self.revision = revision
+        self.elementBudget = elementBudget
+        self.state = state
+    }
+}
+
+/// A policy set as one nftables table.
+public struct LoweredProgram: Sendable {
+    public let ruleset: Ruleset
+    /// Elements that each policy became, by its index.
+    public let elementsByPolicy: [Int]
+    /// Stages a new connection may pass through.
+    public let stageCount: Int
+}
+
+/// Compiles a policy set. Pure: the same input gives the same table.
+///
+/// - Parameter previous: what the kernel holds, so that numbers stay as they are; nil for a fresh
+///   table.
+/// - Returns: nil with errors where the set cannot be compiled.
+public func lower(
+    _ policySet: PolicySet, options: LoweringOptions, previous: KernelTable? = nil
+) -> (LoweredProgram?, [Diagnostic]) {
+    var diagnostics = policySet.unsupportedConstructs()
+    guard let ranks = policySet.overrideRanks() else {
+        diagnostics.append(
+            Diagnostic(
+                .error, "override-cycle", "policies of one layer override each other in a circle",
+                at: nil, help: "run `weir check` to see which, and remove one `overriding`"))
+        return (nil, diagnostics)
+    }
+    guard !diagnostics.hasErrors else { return (nil, diagnostics) }
+    var lowering = Lowering(policySet, ranks: ranks, options: options, previous: previous)
+    let program = lowering.run()
+    return (program, diagnostics + lowering.diagnostics)
+}
+
+struct Lowering {
+    let policySet: PolicySet
+    let ranks: [Int]
+    let options: LoweringOptions
+    let previous: KernelTable?
+    let recovery: Recovery
+    var table: SetTable
+    var diagnostics: [Diagnostic] = []
+    var sets: [String: NamedSet] = [:]
+    var objects: [String: NamedObject] = [:]
+    var elementsByPolicy: [Int]
+    var budget: Int
+
+    init(_ policySet: PolicySet, ranks: [Int], options: LoweringOptions, previous: KernelTable?) {
+        self.policySet = policySet
+        self.ranks = ranks
+        self.options = options
+        self.previous = previous
+        recovery = Recovery(previous)
+        table = SetTable(policySet)
+        elementsByPolicy = [Int](repeating: 0, count: policySet.policies.count)
+        budget = options.elementBudget
+    }
+
+    mutating func run() -> LoweredProgram? {
+        let inForce = policySet.policyIDs.filter { policySet.isInForce($0, in: options.state) }
+        let boxes = Dictionary(
+            uniqueKeysWithValues: inForce.map { id in
+                (id, policySet[id].interactions.flatMap { table.boxes($0) })
+            })
+        let admission = admissionPlans(inForce, boxes)
+        let constraints = constraintPlans(inForce, boxes)
+        let layerCounts = admission.map(\.count)
+        let stages = compile(admission.flatMap { $0 } + constraints.limits + constraints.caps)
+        guard !diagnostics.hasErrors else { return nil }
+        var rest = stages[...]
+        func take(_ count: Int) -> [CompiledStage] {
+            defer { rest = rest.dropFirst(count) }
+            return Array(rest.prefix(count))
+        }
+        let program = Program(
+            layers: policySet.layers, admission: layerCounts.map(take),
+            limits: take(constraints.limits.count), caps: take(constraints.caps.count),
+            counting: constraints.counting)
+        for (name, object) in program.objects { objects[name] = object }
+        for (name, set) in program.sets { sets[name] = set }
+        let ruleset = Ruleset(
+            revision: options.revision, sets: sets, objects: objects, chains: program.chains)
+        return LoweredProgram(
+            ruleset: ruleset, elementsByPolicy: elementsByPolicy,
+            stageCount: stages.count)
+    }
+
+    /// The name of a policy inside kernel names.
+    func kernelName(_ id: PolicyID) -> String {
+        let policy = policySet[id]
+        return escapedIdentifier(policySet.layers[policy.layer].name) + "."
+            + escapedIdentifier(policy.name)
+    }
+
+    func expiry(_ id: PolicyID) -> Int64? { policySet[id].activation.until.map { $0 * 1000 } }
+
+    // MARK: Admission
+
+    /// Groups of each layer, in the order in which they are asked.
+    private mutating func admissionPlans(
+        _ inForce: [PolicyID], _ boxes: [PolicyID: [Box]]
+    ) -> [[StagePlan]] {
+        let deciding = inForce.filter { policySet[$0].decision != nil }
+        let numbers = verdictNumbers(deciding)
+        var groups: [AdmissionGroup: [PolicyID]] = [:]
+        for id in deciding where boxes[id]?.isEmpty == false {
+            let group = AdmissionGroup(
+                layer: policySet[id].layer, rank: ranks[id.index], timed: expiry(id) != nil,
+                shape: Shape(boxes[id] ?? [], table))
+            groups[group, default: []].append(id)
+        }
+        return policySet.layers.indices.map { layer in
+            let own = groups.filter { $0.key.layer == layer }.sorted { a, b in
+                (a.key.rank, a.key.timed ? 0 : 1, a.key.shape)
+                    < (b.key.rank, b.key.timed ? 0 : 1, b.key.shape)
+            }
+            return own.map { group, members in
+                let layerName = escapedIdentifier(policySet.layers[layer].name)
+                let suffix = "\(group.rank)\(group.shape.text)\(group.timed ? "t" : "")"
+                return StagePlan(
+                    name: StageName(text: "layer.\(layerName).\(suffix)", timed: group.timed),
+                    shape: group.shape,
+                    entries: members.map { id in
+                        StageEntry(
+                            boxes: boxes[id] ?? [], value: numbers[id] ?? 0,
+                            comment: kernelComment(policySet.qualifiedName(id)),
+                            expiresAtMilliseconds: expiry(id))
+                    }, policies: members)
+            }
+        }
+    }
+
+    /// A number for each policy's verdict, and its counter.
+    private mutating func verdictNumbers(_ deciding: [PolicyID]) -> [PolicyID: UInt32] {
+        var numbers: [PolicyID: UInt32] = [:]
+        for (action, range, map, word) in Self.verdictKinds {
+            let own = deciding.filter { policySet[$0].decision?.action == action }
+            let names = own.map { "\(kernelName($0)).\(word)" }
+            var counters = NamedSet(key: [.classid], kind: .objectMap(.counter))
+            let given = assignNumbers(names, in: range)
+            for ((id, name), number) in zip(zip(own, names), given) {
+                let comment = kernelComment(policySet.qualifiedName(id))
+                numbers[id] = number
+                objects[name] = NamedObject(kind: .counter, comment: comment)
+                counters.elements[ElementKey(UInt128(number))] = Element(
+                    value: .object(name), comment: comment)
+            }
+            counters.declareSize(previous: previous?.sets[map])
+            sets[map] = counters
+        }
+        return numbers
+    }
+
+    private static let verdictKinds: [(Action, ClosedRange<UInt32>, String, String)] = [
+        (.allow, IdentifierRange.allowed, ProgramName.admitted, "allowed"),
+        (.reject, IdentifierRange.rejected, ProgramName.rejected, "rejected"),
+        (.drop, IdentifierRange.dropped, ProgramName.dropped, "dropped"),
+    ]
+
+    /// Recovered numbers where the kernel has them, else the lowest free ones. `names` in order.
+    func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
+        var pool = IdentifierPool(range: range, reserved: [])
+        var numbers = names.map { name -> UInt32? in
+            recovery.numbers[name].flatMap { pool.claim($0) ? $0 : nil }
+        }
+        for index in numbers.indices where numbers[index] == nil {
+            numbers[index] = pool.allocate()
+        }
+        return numbers.map { $0 ?? range.upperBound }
+    }
+
+    /// Compiles stages over their class spaces, charges elements to policies, keeps all maps.
+    private mutating func compile(_ plans: [StagePlan]) -> [CompiledStage] {
+        let broadSources = space(
+            "broad", .source,
+            plans.filter(\.shape.broadSource).flatMap { $0.boxes.map(\.source) })
+        let broadDestinations = space(
+            "broad", .destination,
+            plans.filter(\.shape.broadDestination).flatMap { $0.boxes.map(\.destination) })
+        return plans.map { plan in
+            let name = plan.name.text
+            let sources =
+                plan.shape.broadSource
+                ? broadSources : space(name, .source, plan.boxes.map(\.source))
+            let destinations =
+                plan.shape.broadDestination
+                ? broadDestinations : space(name, .destination, plan.boxes.map(\.destination))
+            let stage = CompiledStage(
+                plan, sources: sources, destinations: destinations, previous: previous,
+                budget: budget)
+            let total = stage.estimates.reduce(0, +)
+            if total > budget { reportExplosion(zip(stage.estimates, plan.policies), total) }
+            budget -= min(total, budget)
+            for (count, policy) in zip(stage.elementsByEntry, plan.policies) {
+                elementsByPolicy[policy.index] += count
+            }
+            sets.merge(stage.sets) { a, _ in a }
+            return stage
+        }
+    }
+
+    /// Classes that tell some sets apart; their maps are kept.
+    private mutating func space(
+        _ name: String, _ side: StageClasses.Side, _ used: [SetID]
+    ) -> StageClasses {
+        let classes = StageClasses(
+            side: side, used: used, table: table, space: name, previous: previous)
+        sets.merge(classes.maps) { a, _ in a }
+        return classes
+    }
+
+    private mutating func reportExplosion(
+        _ estimates: some Sequence<(Int, PolicyID)>, _ total: Int
+    ) {
+        let worst = estimates.sorted { $0.0 > $1.0 }.prefix(5)
+        let related = worst.compactMap { count, id in
+            policySet[id].origin.map {
+                RelatedPlace(
+                    range: $0, message: "`\(policySet.qualifiedName(id))`: \(count) elements")
+            }
+        }
+        diagnostics.append(
+            Diagnostic(
+                .error, "too-many-elements",
+                "these policies together would become \(total) elements in the kernel, more than"
+                    + " the \(budget) left of the budget of \(options.elementBudget)",
+                at: worst.first.flatMap { policySet[$0.1].origin }, related: related,
+                help: "make their sets equal where they can be, or split off the broadest"))
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// What a commit would do, before it is done: which policies appear, go or change, what the kernel
+// has to write, what starts again from nothing. A plan is made against one state of the kernel and
+// can be committed only against that state.
+
+public import WeirKernel
+public import WeirModel
+public import WeirRuleset
+
+/// Policies by qualified name, sorted.
+public struct PolicyChanges: Sendable, Equatable {
+    public var added: [String] = []
+    public var removed: [String] = []
+    public var changed: [String] = []
+
+    public var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty }
+
+    public init() {}
+
+    /// Reads the changes off the objects and elements that a delta touches: each says its policy.
+    public init(from kernel: KernelTable?, to ruleset: Ruleset, delta: Delta) {
+        let before = Self.names(kernel?.objects.values.map(\.comment) ?? [])
+        let after = Self.names(ruleset.objects.values.map(\.comment))
+        added = after.subtracting(before).sorted()
+        removed = before.subtracting(after).sorted()
+        var touched: Set<String> = []
+        for operation in delta.operations {
+            touched.insert(operation.origin)
+            switch operation.kind {
+            case .addElements(let elements, _, _), .deleteElements(let elements, _, _):
+                for item in elements { touched.insert(item.element.comment) }
+            default: break
+            }
+        }
+        changed = touched.intersection(before).intersection(after).sorted()
+    }
+
+    /// Only comments that name a policy.
+    private static func names(_ comments: [String]) -> Set<String> {
+        Set(comments.filter { $0.contains(".") && !$0.hasPrefix(defaultCounterPrefix) })
+    }
+}
+
+/// A commit that was worked out and not yet made.
+public struct Plan: Sendable {
+    public let program: LoweredProgram
+    /// What the kernel held; nil for no table.
+    public let kernel: KernelTable?
+    public let generation: UInt32
+    public let delta: Delta
+    public let changes: PolicyChanges
+    /// Base chains of other tables on the hooks that weir uses.
+    public let foreignChains: [ForeignBaseChain]
+
+    public var isEmpty: Bool { delta.isEmpty }
+
+    /// Elements by policy, the largest first.
+    public func elementCounts(_ policySet: PolicySet) -> [(name: String, count: Int)] {
+        zip(policySet.policyIDs, program.elementsByPolicy)
+            .map { (policySet.qualifiedName($0), $1) }
+            .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+    }
+}

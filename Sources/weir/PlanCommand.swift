@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+import WeirDiagnostics
+import WeirKernel
+import WeirModel
+import WeirResolve
+import WeirRuleset
+import WeirSession
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Check, then show what would change: policies, kernel objects, what restarts.")
+
+    @OptionGroup var location: PolicyPath
+    @OptionGroup var format: JSONFlag
+    @Flag(help: "Exit with 2 where there are changes, 0 where there are none, 1 on an error.")
+    var detailedExitcode = false
+
+    func run() throws {
+        let ready = try loadWithoutErrors(location.path)
+        var committer = try openCommitter()
+        let plan = try makePlan(ready, &committer)
+        if format.json {
+            Output.write(try planJSON(plan, ready.policySet))
+        } else {
+            Output.write(describe(plan, ready.policySet))
+        }
+        // 2 means "changes" only where it was asked for, as with terraform.
+        if detailedExitcode, !plan.isEmpty { throw Stop(.unusable) }
+    }
+}
+
+struct Apply: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plan, then commit atomically.")
+
+    @OptionGroup var location: PolicyPath
+    @OptionGroup var format: JSONFlag
+
+    func run() throws {
+        let ready = try loadWithoutErrors(location.path)
+        var committer = try openCommitter()
+        let lock = try takeLock()
+        let plan = try makePlan(ready, &committer)
+        do throws(CommitFailure) {
+            try committer.commit(plan)
+        } catch {
+            throw report(error, ready.sources)
+        }
+        _ = consume lock
+        if format.json {
+            Output.write(try planJSON(plan, ready.policySet))
+        } else if plan.isEmpty {
+            Output.write("nothing to do: the kernel already enforces this policy set")
+        } else {
+            Output.write(describe(plan, ready.policySet))
+            Output.write("applied: revision \(shortRevision(plan.program.ruleset.revision))")
+        }
+    }
+}
+
+struct Remove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Take weir's table out of the kernel; touches nothing else.")
+
+    func run() throws {
+        var committer = try openCommitter()
+        let lock = try takeLock()
+        let removed: Bool
+        do throws(CommitFailure) {
+            removed = try committer.remove()
+        } catch {
+            throw report(error, SourceMap())
+        }
+        _ = consume lock
+        Output.write(removed ? "removed: no policy is in force" : "nothing to do: no table `weir`")
+    }
+}
+
+/// Plans, printing what is wrong where that fails.
+func makePlan(_ ready: ReadyPolicies, _ committer: inout Committer) throws -> Plan {
+    do throws(CommitFailure) {
+        let (plan, diagnostics) = try committer.plan(
+            ready.policySet, revision: revision(of: ready), state: currentState())
+        Output.diagnostics(diagnostics, ready.sources)
+        return plan
+    } catch {
+        throw report(error, ready.sources)
+    }
+}
+
+/// Prints why a commit was not made.
+func report(_ failure: CommitFailure, _ sources: SourceMap) -> Stop {
+    switch failure {
+    case .uncompilable(let diagnostics):
+        Output.diagnostics(diagnostics, sources)
+        Output.error("nothing was applied")
+        return Stop(.refused)
+    case .overtaken:
+        Output.error(
+            "somebody else changed the table `weir` meanwhile; nothing was applied",
+            help: "run `weir plan` to see what is in force now, then apply again")
+        return Stop(.refused)
+    case .kernel(let error):
+        Output.error(error.message)
+        return Stop(error.reason == .needsPrivilege ? .unusable : .refused)
+    }
+}
+
+func openCommitter() throws -> Committer {
+    do throws(KernelError) {
+        return try Committer.open()
+    } catch {
+        throw report(.kernel(error), SourceMap())
+    }
+}
+
+/// The lock of this namespace; refuses where another process holds it.
+func takeLock() throws -> WriterLock {
+    let state = StateDirectory.standard()
+    do {
+        try state.prepare()
+    } catch {
+        Output.error(
+            "cannot make the state directory `\(state.path)`",
+            help: "run as root, or set WEIR_STATE to a directory that you can write")
+        throw Stop(.unusable)
+    }
+    do throws(WriterLock.Failure) {
+        return try WriterLock.acquire(state.lockPath)
+    } catch {
+        switch error {
+        case .held(let process):
+            let who = process.map { " (process \($0))" } ?? ""
+            Output.error(
+                "another weir is writing in this network namespace\(who); nothing was applied",
+                help: "wait for it, then run this again")
+            throw Stop(.refused)
+        case .unavailable(let path, let code):
+            Output.error(
+                "cannot lock `\(path)`: \(code == EACCES ? "needs root" : "error \(code)")",
+                help: "run as root, or set WEIR_STATE to a directory that you can write")
+            throw Stop(.unusable)
+        }
+    }
+}

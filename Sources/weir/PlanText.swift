@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A plan as an operator reads it, and as a program does.
+
+import FoundationEssentials
+import WeirDiagnostics
+import WeirKernel
+import WeirModel
+import WeirResolve
+import WeirRuleset
+import WeirSession
+
+func shortRevision(_ revision: Revision) -> String {
+    let content = String(revision.contentHash.prefix(12))
+    return revision.gitCommit.isEmpty
+        ? content : "\(content) (commit \(revision.gitCommit.prefix(12)))"
+}
+
+/// What a plan would change, a line each.
+func describe(_ plan: Plan, _ policySet: PolicySet) -> String {
+    var lines: [String] = []
+    if plan.isEmpty {
+        lines.append("nothing to do: the kernel already enforces this policy set")
+    } else {
+        lines += policyLines(plan, policySet)
+        lines.append("")
+        let counts = plan.delta.counts.summary
+        lines.append(
+            "kernel: " + (counts.isEmpty ? "revision only" : counts.joined(separator: "; ")))
+        lines.append(
+            "        \(plan.program.ruleset.elementCount) elements in all, at most "
+                + "\(plan.program.stageCount) stages for a new connection")
+        for restart in plan.delta.restarts {
+            lines.append("restarts: \(restart.kind.rawValue) \(restart.name) (\(restart.origin))")
+        }
+    }
+    for chain in plan.foreignChains {
+        lines.append(
+            "also there: \(chain.family) table \(chain.table), chain \(chain.chain) on "
+                + "\(chain.point.rawValue), priority \(chain.priority)"
+                + (chain.dropsByDefault ? ", policy drop" : "")
+                + ": it may drop what weir allows")
+    }
+    return lines.joined(separator: "\n")
+}
+
+private func policyLines(_ plan: Plan, _ policySet: PolicySet) -> [String] {
+    let shown = 40
+    func list(_ mark: String, _ colour: String, _ names: [String]) -> [String] {
+        var lines = names.prefix(shown).map { name in
+            "  " + paint(mark, colour) + " " + name + detail(name, policySet)
+        }
+        if names.count > shown { lines.append("  \(mark) … and \(names.count - shown) more") }
+        return lines
+    }
+    let changes = plan.changes
+    if changes.isEmpty { return ["no policy changes"] }
+    return list("+", "32", changes.added) + list("~", "33", changes.changed)
+        + list("-", "31", changes.removed)
+}
+
+private func detail(_ name: String, _ policySet: PolicySet) -> String {
+    guard let id = policySet.policyIDs.first(where: { policySet.qualifiedName($0) == name }),
+        let description = policySet[id].description
+    else { return "" }
+    return "  \"\(description)\""
+}
+
+func paint(_ text: String, _ code: String) -> String {
+    Output.colourOnOutput ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+}
+
+private struct PlanDocument: Encodable {
+    struct Restart: Encodable {
+        let kind: String
+        let name: String
+        let policy: String
+    }
+    struct ForeignChain: Encodable {
+        let table: String
+        let chain: String
+        let family: String
+        let hook: String
+        let priority: Int32
+        let dropsByDefault: Bool
+    }
+    let version = 1
+    let changes: Bool
+    let revision: String
+    let gitCommit: String
+    let added: [String]
+    let changed: [String]
+    let removed: [String]
+    let operations: [String]
+    let elements: Int
+    let stages: Int
+    let restarts: [Restart]
+    let foreignChains: [ForeignChain]
+}
+
+func planJSON(_ plan: Plan, _ policySet: PolicySet) throws -> String {
+    let revision = plan.program.ruleset.revision
+    return try json(
+        PlanDocument(
+            changes: !plan.isEmpty, revision: revision.contentHash,
+            gitCommit: revision.gitCommit, added: plan.changes.added,
+            changed: plan.changes.changed, removed: plan.changes.removed,
+            operations: plan.delta.counts.summary, elements: plan.program.ruleset.elementCount,
+            stages: plan.program.stageCount,
+            restarts: plan.delta.restarts.map {
+                .init(kind: $0.kind.rawValue, name: $0.name, policy: $0.origin)
+            },
+            foreignChains: plan.foreignChains.map {
+                .init(
+                    table: $0.table, chain: $0.chain, family: $0.family,
+                    hook: $0.point.rawValue, priority: $0.priority,
+                    dropsByDefault: $0.dropsByDefault)
+            }))
+}
+
+/// Any document of weir's, with keys in a fixed order.
+func json(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
