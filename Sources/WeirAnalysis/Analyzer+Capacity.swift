@@ -78,7 +78,8 @@ extension Analyzer {
         let broad = overlappingConstraints(dedicated).filter { !weight(policies[$0]).isEmpty }
         for enabled in subsets(optional) {
             let own = steady + enabled
-            for instant in instants(telling: own + broad, among: own.flatMap(region)) {
+            let deciders = deciders(meeting: own.flatMap(region))
+            for instant in instants(telling: own + broad + deciders, among: own.flatMap(region)) {
                 let active = own.filter { space.times[policies[$0].time].contains(instant) }
                 let requiredAll = enabled.allSatisfy(active.contains)
                 guard requiredAll, !active.isEmpty else { continue }
@@ -86,13 +87,22 @@ extension Analyzer {
                     !policies[slot].standby && !active.contains(slot)
                         && space.times[policies[slot].time].contains(instant)
                 }
-                let cells = active.flatMap(region).map { $0.at(instant) }
+                let matched = active.flatMap(region)
+                guard
+                    let admitted = admissible(
+                        matched, among: deciders, .exactly(Set(active)))
+                else {
+                    undecided = undecided ?? active
+                    continue
+                }
+                let cells = admitted.filter { $0.time.contains(instant) }.map { $0.at(instant) }
+                guard !cells.isEmpty else { continue }
                 switch lightest(cells, active + others, bound, weight) {
                 case .fits: break
                 case .undecided: undecided = undecided ?? active
                 case .exceeds(let family):
                     return [
-                        exceeding(service, family, active, bound, instant: instant)
+                        exceeding(service, family, active, bound, at: cells[0].firstPoint)
                     ]
                 }
             }
@@ -147,7 +157,7 @@ extension Analyzer {
 
     private func exceeding(
         _ service: Int, _ family: [CoveringCap], _ active: [Int],
-        _ bound: Finding.Arithmetic.Term, instant: Int
+        _ bound: Finding.Arithmetic.Term, at point: Point
     ) -> Finding {
         let terms = family.map { cap -> Finding.Arithmetic.Term in
             guard case .limit(let index) = cap.part, bound.perSeconds != nil else {
@@ -165,22 +175,21 @@ extension Analyzer {
                 perSeconds: same ? rate.intervalSeconds : 3_600)
         }
         let enabled = family.map(\.slot) + active
-        let point = family.first.flatMap { region($0.slot).first?.firstPoint }
         let needsEnabling = enabled.contains { policies[$0].standby }
         return Finding(
             code: .overcommittedCapacity, certainty: needsEnabling ? .possible : .provable,
             policies: family.map { .init(policies[$0.slot].id, .admits, $0.part) },
             subject: .service(service),
-            witness: point.map { point in
-                let here = Point(
-                    source: point.source, destination: point.destination, port: point.port,
-                    instant: instant)
-                return Finding.Witness(
-                    flow: space.flow(here), state: state(at: here, enabling: enabled),
-                    timeDependent: enabled.contains { policies[$0].time != 0 },
-                    arithmetic: Finding.Arithmetic(
-                        terms: terms, relation: .greater, bound: bound))
-            })
+            witness: Finding.Witness(
+                flow: space.flow(point), state: state(at: point, enabling: enabled),
+                timeDependent: enabled.contains { policies[$0].time != 0 },
+                arithmetic: Finding.Arithmetic(terms: terms, relation: .greater, bound: bound)))
+    }
+
+    private func deciders(meeting region: [Cell]) -> [Int] {
+        policies.order.filter { slot in
+            policies[slot].decides && space.meets(region, policies[slot].bricks)
+        }
     }
 
     /// Policies with caps or limits that meet some of `slots`, these included.

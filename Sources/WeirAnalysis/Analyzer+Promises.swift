@@ -151,8 +151,11 @@ extension Analyzer {
             policies[other].caps.indices.flatMap { index -> [Promise] in
                 let isOwn = ConstraintReference(slot: other, part: .cap(index)) == bound
                 return policies[other].reserved[index].indices.compactMap { number in
-                    let cells = policies[other].reserved[index][number].map(space.cell)
-                    guard !cells.isEmpty, isOwn || isCovered(cells, by: slot) else { return nil }
+                    let around = other == slot ? near : overlapping(other)
+                    // What is too scattered to follow is reported as undecided where it is starved.
+                    guard let cells = promisedFlows(other, index, number, around),
+                        !cells.isEmpty, isOwn || isCovered(cells, by: slot)
+                    else { return nil }
                     let item = policies[other].caps[index]
                     let term = Finding.Arithmetic.Term(
                         counters: Pairing(cells, census).counters(item.scope), scope: item.scope,

@@ -100,7 +100,11 @@ extension Analyzer {
         let entry = policies[slot]
         let own = entry.caps[cap]
         return own.reservations.indices.compactMap { index in
-            let cells = entry.reserved[cap][index].map(space.cell)
+            guard let cells = promisedFlows(slot, cap, index, near) else {
+                return Finding(
+                    code: .brokenReservation, severity: .warning, certainty: .undecided,
+                    policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+            }
             guard !cells.isEmpty else { return nil }
             let promise = Finding.Arithmetic.Term(
                 counters: Pairing(cells, census).counters(own.scope), scope: own.scope,
@@ -133,6 +137,19 @@ extension Analyzer {
                         arithmetic: Finding.Arithmetic(
                             terms: family.map(\.term), relation: .less, bound: promise))
                 })
+        }
+    }
+
+    /// The flows of a reservation that may be admitted while its policy is in force, at all times
+    /// of that policy.
+    func promisedFlows(_ slot: Int, _ cap: Int, _ index: Int, _ near: [Int]) -> [Cell]? {
+        admissible(
+            policies[slot].reserved[cap][index].map(space.cell), among: near + [slot],
+            .free(assuming: slot)
+        )?.map { cell in
+            var cell = cell
+            cell.time = space.times[policies[slot].time]
+            return cell
         }
     }
 

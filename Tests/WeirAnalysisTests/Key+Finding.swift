@@ -104,7 +104,9 @@ extension PolicySet {
         case .brokenReservation:
             if Key(finding)?.reason == "denied", verdict.action == .allow { return false }
             return isPresent(ids[0])
-        case .overcommittedCapacity: return isPresent(ids[0])
+        case .overcommittedCapacity:
+            return verdict.action != .reject && verdict.action != .drop
+                && ids.contains(where: isPresent)
         case .assertionFailed, .lockout:
             return replaysOutcome(finding, flow, verdict)
         case .overrideCycle, .overrideUnused, .emptySet, .expiredPolicy: return false

@@ -43,6 +43,19 @@ extension Oracle {
         cases.indices.filter { has(cases[$0].policies, policy) }
     }
 
+    /// Those of some flows that may be admitted in some state with a policy in force.
+    func admitted(_ policy: Int, _ flows: [Int]) -> [Int] {
+        let states = moments.filter { has($0.inForce, policy) }
+        var known: [UInt32: Bool] = [:]
+        return flows.filter { index in
+            let mask = cases[index].policies
+            let answer =
+                known[mask] ?? states.contains { decided(mask & $0.inForce).mayAdmit }
+            known[mask] = answer
+            return answer
+        }
+    }
+
     /// What one counter of a cap leaves to some flows.
     func left(_ part: Part, _ flows: [Int]) -> UInt64 {
         let cap = policySet.policies[part.policy].caps[part.index]
@@ -114,12 +127,12 @@ extension Oracle {
         guard tighter.isCap == part.isCap, isLive(tighter.policy), isLive(part.policy),
             moments.allSatisfy({
                 !has($0.inForce, part.policy) || has($0.inForce, tighter.policy)
-            }),
-            kinds.allSatisfy({
-                !has($0.policies, part.policy) || has($0.policies, tighter.policy)
             })
         else { return false }
-        let own = flows(part.policy)
+        let own = admitted(part.policy, flows(part.policy))
+        guard !own.isEmpty, own.allSatisfy({ has(cases[$0].policies, tighter.policy) }) else {
+            return false
+        }
         if part.isCap {
             let cap = policySet.policies[part.policy].caps[part.index]
             let other = policySet.policies[tighter.policy].caps[tighter.index]
@@ -193,7 +206,8 @@ extension Oracle {
         }
     }
 
-    /// Every reservation that has flows: its cap, its number, its flows, its promise.
+    /// A reservation with flows that may be admitted: its cap, its number, these flows, and the
+    /// connections it promises.
     struct Promise {
         let part: Part
         let number: Int
@@ -201,12 +215,24 @@ extension Oracle {
         let total: UInt64
     }
 
+    private func allReservations() -> [Promise] {
+        policySet.policies.indices.filter(isLive).flatMap { policy in
+            caps(1 << UInt32(policy)).flatMap { part -> [Promise] in
+                policySet.policies[policy].caps[part.index].reservations.indices.map { number in
+                    Promise(
+                        part: part, number: number,
+                        flows: reserved(policy, part.index, number), total: 0)
+                }
+            }
+        }.filter { !$0.flows.isEmpty }
+    }
+
     func allPromises() -> [Promise] {
         policySet.policies.indices.filter(isLive).flatMap { policy in
             caps(1 << UInt32(policy)).flatMap { part -> [Promise] in
                 let cap = policySet.policies[policy].caps[part.index]
                 return cap.reservations.indices.compactMap { number in
-                    let flows = reserved(policy, part.index, number)
+                    let flows = admitted(policy, reserved(policy, part.index, number))
                     guard !flows.isEmpty else { return nil }
                     return Promise(
                         part: part, number: number, flows: flows,
@@ -240,7 +266,7 @@ extension Oracle {
 
     func denied() -> Set<Key> {
         var keys: Set<Key> = []
-        for promise in allPromises() {
+        for promise in allReservations() {
             let policy = promise.part.policy
             let own = UInt32(1) << UInt32(policy)
             let masks = Set(promise.flows.map { cases[$0].policies })
@@ -352,11 +378,12 @@ extension Oracle {
         _ parts: (UInt32) -> [Part], _ weight: @escaping (Part, [Int]) -> UInt64
     ) -> Set<Key> {
         let bad = moments.filter { moment in
-            guard moment.enabled & ~dedicated == 0 else { return false }
             let own = members(moment.inForce & dedicated)
                 .filter { !parts(1 << UInt32($0)).isEmpty }
+            guard members(moment.enabled).allSatisfy(own.contains) else { return false }
             let all = cases.indices.filter { index in
                 own.contains { has(cases[index].policies, $0) }
+                    && decided(cases[index].policies & moment.inForce).mayAdmit
             }
             return !all.isEmpty && leastCover(all, parts(moment.inForce), weight) > bound
         }

@@ -72,6 +72,11 @@ import WeirModel
         }) {
             return "the witness does not replay: \(finding)"
         }
+        if let finding = found.first(where: {
+            $0.code == .shadowedPolicy && !oracle.namesAllDeciders($0)
+        }) {
+            return "somebody else decides above too: \(finding)"
+        }
         return oracle.disagreesWithDecide(seed)
     }
 
@@ -95,6 +100,23 @@ import WeirModel
 }
 
 extension Oracle {
+    /// Whether the policies named by `shadowed-policy` alone keep the policy from deciding.
+    func namesAllDeciders(_ finding: Finding) -> Bool {
+        guard finding.certainty != .undecided, finding.witness?.defaultLayer == nil else {
+            return true
+        }
+        let subject = finding.policies[0].policy.index
+        let named = finding.policies.dropFirst().reduce(UInt32(0)) {
+            $0 | 1 << UInt32($1.policy.index)
+        }
+        return kinds.allSatisfy { kind in
+            !has(kind.policies, subject)
+                || moments.allSatisfy { moment in
+                    !has(moment.inForce, subject) || kind.policies & moment.inForce & named != 0
+                }
+        }
+    }
+
     /// The masks say the same as `decide` for a few flows and states of the case.
     func disagreesWithDecide(_ seed: UInt64) -> String? {
         var rng = SeededGenerator(state: seed)
