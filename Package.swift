@@ -44,7 +44,7 @@ let package = Package(
         + floor(
             "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
             corpus: true)
-        + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"], tests: ["WeirResolve"])
         + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
             "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])

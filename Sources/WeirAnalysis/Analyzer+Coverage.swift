@@ -38,7 +38,7 @@ extension Analyzer {
             ]
         case .uncovered: break
         }
-        guard isPure else { return [] }
+        guard isPure, !isReferredTo(slot) else { return [] }
         switch differenceWithout(slot, near) {
         case .uncovered: return []
         case .covered:
@@ -88,6 +88,13 @@ extension Analyzer {
         return Finding.Witness(
             flow: space.flow(point), state: state(at: point, enabling: slots),
             timeDependent: slots.contains { policies[$0].time != 0 }, defaultLayer: defaultLayer)
+    }
+
+    /// Whether something else names the policy, so that it cannot simply go.
+    private func isReferredTo(_ slot: Int) -> Bool {
+        let id = policies[slot].id
+        return policySet.policies.contains { $0.overriding.contains { $0.policy == id } }
+            || policySet.triggers.contains { $0.policy == id || $0.enables == id }
     }
 
     /// A point at which removing a policy changes the action in some state; `covered` if there

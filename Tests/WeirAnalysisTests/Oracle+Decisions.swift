@@ -168,11 +168,19 @@ extension Oracle {
             guard policy.decision != nil else { continue }
             if !decides {
                 keys.insert(key(.shadowedPolicy, [index]))
-            } else if !hasConstraints, policy.effects.isEmpty, !differs {
+            } else if !hasConstraints, policy.effects.isEmpty, !differs, !isNamed(index) {
                 keys.insert(key(.redundantPolicy, [index]))
             }
         }
         return keys
+    }
+
+    /// Whether an `overriding` or a trigger names a policy.
+    private func isNamed(_ index: Int) -> Bool {
+        policySet.policies.contains { $0.overriding.contains { $0.policy.index == index } }
+            || policySet.triggers.contains {
+                $0.policy.index == index || $0.enables.index == index
+            }
     }
 
     private func promises(_ channels: [ProtectedChannel]) -> Set<Key> {

@@ -71,7 +71,16 @@ struct PolicySetMaker {
                 Assertion(
                     modality: rng.pick([.never, .always]), interactions: interactions(landscape),
                     connections: rng.chance(40) ? number() : nil)
-            })
+            }, triggers: rng.chance(20) ? [trigger(policies)] : [])
+    }
+
+    mutating func trigger(_ policies: [Policy]) -> Trigger {
+        func any() -> PolicyID {
+            PolicyID(index: Int.random(in: policies.indices, using: &rng))
+        }
+        return Trigger(
+            policy: any(), signal: .connections, comparison: .greater, threshold: 1,
+            holdSeconds: 1, enables: any(), enableSeconds: 60)
     }
 
     mutating func landscape() -> Landscape {
