@@ -4,7 +4,7 @@
 // what to prefer. Each Avoid block is a test that must have exactly this finding, each Prefer block
 // one that must have none.
 
-import WeirDiagnostics
+public import WeirDiagnostics
 
 /// The page of a code in Markdown; nil for codes of other passes.
 public func page(for code: String) -> String? {
@@ -68,5 +68,12 @@ public struct Page: Sendable {
         ```
 
         """
+    }
+}
+
+/// The checker's codes for ``SARIFRenderer``.
+public var sarifRules: [SARIFRule] {
+    FindingCode.allCases.map {
+        SARIFRule(id: $0.rawValue, summary: $0.page.summary, page: $0.page.text)
     }
 }
