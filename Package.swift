@@ -85,6 +85,9 @@ let package = Package(
                     "WeirTesting",
                 ],
                 swiftSettings: strict),
+            .testTarget(
+                name: "WeirCommandTests", dependencies: ["WeirLab", "weir"],
+                swiftSettings: strict),
             .executableTarget(
                 name: "kernel-benchmark",
                 dependencies: ["WeirRuleset", "WeirKernel"],

@@ -39,16 +39,41 @@ public struct Committer: ~Copyable {
         guard let program else { throw .uncompilable(diagnostics) }
         let delta = program.ruleset.delta(
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
+        var cutter = ConnectionCutter(policySet, state: state)
+        let cuts = try connections(that: { cutter.denies($0) })
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,
             changes: PolicyChanges(from: kernel, to: program.ruleset, delta: delta),
-            foreignChains: try foreignChains(program.ruleset))
+            foreignChains: try foreignChains(program.ruleset), cuts: cutter.groups(cuts),
+            cutter: cutter)
         return (plan, diagnostics)
     }
 
-    /// Commits a plan whole or not at all.
-    public mutating func commit(_ plan: Plan) throws(CommitFailure) {
+    /// Commits a plan whole or not at all, then ends the connections that it denies.
+    /// - Returns: how many were ended.
+    @discardableResult
+    public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
         try commit(plan.delta, against: plan.kernel, generation: plan.generation)
+        var cutter = plan.cutter
+        var count = 0
+        for connection in try connections(that: { cutter.denies($0) }) {
+            do throws(KernelError) {
+                if try socket.delete(connection) { count += 1 }
+            } catch {
+                throw .kernel(error)
+            }
+        }
+        return count
+    }
+
+    private mutating func connections(
+        that holds: (Connection) -> Bool
+    ) throws(CommitFailure) -> [Connection] {
+        do throws(KernelError) {
+            return try socket.readConnections().filter(holds)
+        } catch {
+            throw .kernel(error)
+        }
     }
 
     /// Takes weir's table out of the kernel; false where there was none.

@@ -52,6 +52,9 @@ public struct Plan: Sendable {
     public let changes: PolicyChanges
     /// Base chains of other tables on the hooks that weir uses.
     public let foreignChains: [ForeignBaseChain]
+    /// Live connections that the policy set denies and the commit would end.
+    public let cuts: [CutGroup]
+    let cutter: ConnectionCutter
 
     public var isEmpty: Bool { delta.isEmpty }
 

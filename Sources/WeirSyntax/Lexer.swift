@@ -69,7 +69,7 @@ struct Lexer {
 
     // MARK: Trivia
 
-    /// Passes over trivia and says whether a newline was among it; trailing trivia stops before one.
+    /// Passes over trivia and says whether a newline was among it; trailing trivia stops there.
     private mutating func trivia(leading: Bool) -> Bool {
         var newline = false
         while position < bytes.count {
@@ -280,5 +280,11 @@ struct Lexer {
                 .error, code, message,
                 at: SourceRange(source: id, start: range.lowerBound, end: range.upperBound),
                 help: help, fixIts: fixIts.map { [$0] } ?? []))
+        guard problems.count == Parser.diagnosticLimit else { return }
+        problems.append(
+            Diagnostic(
+                .error, "too-many-errors", "more than \(Parser.diagnosticLimit) errors",
+                at: problems[problems.count - 1].range,
+                help: "mend the first ones; is this a policy file?"))
     }
 }

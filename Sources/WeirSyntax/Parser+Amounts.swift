@@ -186,7 +186,13 @@ extension Parser {
 
     /// `% of capacity of S` after its number.
     private mutating func percentOfCapacity(_ number: UInt64, from start: Int) -> Amount? {
-        guard percentSign(), expect(.of), expect(.capacity), expect(.of),
+        guard percentSign() else { return nil }
+        if !at(.of) {
+            errorExpected(
+                "`of capacity of` and a service", help: "a share is one of a service's capacity")
+            return nil
+        }
+        guard expect(.of), expect(.capacity), expect(.of),
             let set = setExpression("a service, whose capacity is meant")
         else { return nil }
         return Amount(

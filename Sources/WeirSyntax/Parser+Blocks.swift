@@ -11,17 +11,28 @@ struct OpenBrace {
     enum Kind { case layers, layer, clauses }
     let kind: Kind
     let range: SourceRange
-    /// "policy `az-bulkhead`"
-    let owner: String
+    let owner: BlockOwner
     /// Of the line that the owner begins on, in spaces and tabs.
     let indentation: Int
+}
+
+/// What a block belongs to, put into words only when something is wrong.
+struct BlockOwner: CustomStringConvertible {
+    let keyword: Keyword
+    let name: Name?
+
+    /// "policy `az-bulkhead`"
+    var description: String {
+        guard let name else { return keyword == .layers ? "`layers`" : keyword.text }
+        return "\(keyword.text) \(quoted(name.text))"
+    }
 }
 
 extension Parser {
     /// Parses `{ item; item … }`, on one line or many. `isSound` is false where the header has been
     /// reported already. Returns false if there was no block.
     mutating func block(
-        _ kind: OpenBrace.Kind, of owner: String, indentation: Int, isSound: Bool,
+        _ kind: OpenBrace.Kind, of owner: BlockOwner, indentation: Int, isSound: Bool,
         item: (inout Parser) -> Void
     ) -> Bool {
         guard openBrace(kind, of: owner, indentation: indentation, isSound: isSound) else {
@@ -42,7 +53,7 @@ extension Parser {
     }
 
     private mutating func openBrace(
-        _ kind: OpenBrace.Kind, of owner: String, indentation: Int, isSound: Bool
+        _ kind: OpenBrace.Kind, of owner: BlockOwner, indentation: Int, isSound: Bool
     ) -> Bool {
         if isSound, current.kind != .openBrace {
             let fixIt = insertion(" {", at: previousEnd, "open the block")
@@ -79,6 +90,7 @@ extension Parser {
 
     /// Takes the closing brace, or notices that it is missing; false if an item comes next.
     private mutating func closesBlock() -> Bool {
+        if hasGivenUp { skipRest() }
         let block = openBraces[openBraces.count - 1]
         if current.kind == .closeBrace {
             noteIndentation(of: block)
@@ -107,7 +119,7 @@ extension Parser {
     private mutating func reportMissingBraces() {
         let unclosed = openBraces.reversed().prefix { ends($0) }
         guard let innermost = unclosed.first else { return }
-        let owners = unclosed.map(\.owner).joined(separator: " and ")
+        let owners = unclosed.map(\.owner.description).joined(separator: " and ")
         let related =
             [suspiciousClose].compactMap { $0 }
             + unclosed.map { RelatedPlace(range: $0.range, message: "opened here") }
@@ -176,6 +188,7 @@ extension Parser {
     mutating func skipClause() {
         let wasInBrackets = bracketDepth > 0
         bracketDepth = 0
+        if hasGivenUp { return skipRest() }
         guard !atClauseEnd || wasInBrackets else { return }
         let node = open(.unexpected)
         defer { close(node) }
@@ -187,6 +200,13 @@ extension Parser {
             default: take(.unexpected)
             }
         }
+    }
+
+    /// Takes what is left of the file, so that garbage costs no more than its bytes.
+    mutating func skipRest() {
+        let node = open(.unexpected)
+        while current.kind != .end { take(.unexpected) }
+        close(node)
     }
 
     private var startsAnything: Bool { KeywordSet.starters.contains(current.keyword) }

@@ -8,6 +8,10 @@ extension Parser {
     mutating func policyFile() {
         let node = open(.policyFile)
         while current.kind != .end {
+            if hasGivenUp {
+                skipRest()
+                break
+            }
             let before = takenCount
             switch current.kind {
             case .semicolon: take(.punctuation)
@@ -84,7 +88,7 @@ extension Parser {
     }
 
     /// A declaration that is not where it belongs, inside of a block.
-    mutating func misplacedDeclaration(in owner: String) {
+    mutating func misplacedDeclaration(in owner: BlockOwner) {
         guard let keyword = current.keyword else { return }
         if keyword == .policy {
             error(
@@ -125,7 +129,10 @@ extension Parser {
         take(.keyword)
         let indentation = lineIndentation
         var entries: [LayersDeclaration.Entry] = []
-        let hasBlock = block(.layers, of: "`layers`", indentation: indentation, isSound: true) {
+        let hasBlock = block(
+            .layers, of: BlockOwner(keyword: .layers, name: nil), indentation: indentation,
+            isSound: true
+        ) {
             parser in
             repeat {
                 if let entry = parser.layerEntry() { entries.append(entry) }
@@ -211,7 +218,7 @@ extension Parser {
         let indentation = lineIndentation
         let errorsBefore = errorCount
         let name = name("the layer's name")
-        let owner = "layer" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .layer, name: name)
         var policies: [PolicyDeclaration] = []
         let hasBlock = block(
             .layer, of: owner, indentation: indentation, isSound: errorCount == errorsBefore
@@ -223,7 +230,7 @@ extension Parser {
     }
 
     /// What stands in a layer: policies, or something that is reported.
-    private mutating func layerItem(owner: String) -> PolicyDeclaration? {
+    private mutating func layerItem(owner: BlockOwner) -> PolicyDeclaration? {
         if current.keyword == .policy { return policy() }
         if KeywordSet.declarations.contains(current.keyword) {
             misplacedDeclaration(in: owner)
@@ -285,7 +292,7 @@ extension Parser {
         let errorsBefore = errorCount
         let name = name("the pattern's name")
         let parameters = name == nil ? nil : parameterList()
-        let owner = "pattern" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .pattern, name: name)
         isInPattern = true
         defer { isInPattern = false }
         let (clauses, hasBlock) = clauseBlock(

@@ -12,17 +12,19 @@ extension Parser {
         help: String? = nil, fixIts: [FixIt] = []
     ) {
         errorCount += 1
-        guard diagnostics.count < Self.diagnosticLimit, !isTroubled(range.start) else { return }
+        guard !hasGivenUp, !isTroubled(range.start) else { return }
         diagnostics.append(
             Diagnostic(
                 .error, code, message, at: range, related: related, help: help, fixIts: fixIts))
-        if diagnostics.count == Self.diagnosticLimit {
-            diagnostics.append(
-                Diagnostic(
-                    .error, "too-many-errors", "more than \(Self.diagnosticLimit) errors",
-                    at: range, help: "mend the first ones; is this a policy file?"))
-        }
+        guard hasGivenUp else { return }
+        diagnostics.append(
+            Diagnostic(
+                .error, "too-many-errors", "more than \(Self.diagnosticLimit) errors", at: range,
+                help: "mend the first ones; is this a policy file?"))
     }
+
+    /// Whether so much is wrong that the rest of the file is not looked at.
+    var hasGivenUp: Bool { diagnostics.count >= Self.diagnosticLimit }
 
     private func isTroubled(_ offset: Int) -> Bool {
         var low = 0
@@ -43,19 +45,6 @@ extension Parser {
             message: text.isEmpty ? "remove it" : "replace it by `\(text)`",
             edits: [TextEdit(range: range, replacement: text)])
     }
-
-    /// User's text in backticks, cut to a readable length and without control characters.
-    func quoted(_ bytes: ArraySlice<UInt8>) -> String {
-        let text = String(decoding: bytes.prefix(60), as: UTF8.self)
-        var scalars = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars.prefix(40) {
-            scalars.append(meaninglessName(scalar) == nil ? scalar : "\u{FFFD}")
-        }
-        return
-            "`\(String(scalars))\(bytes.count > scalars.count * 4 || bytes.count > 60 ? "…" : "")`"
-    }
-
-    func quoted(_ text: String) -> String { quoted(Array(text.utf8)[...]) }
 
     /// What stands where something else was expected, and where that is.
     var found: (text: String, range: SourceRange) {
@@ -109,7 +98,7 @@ extension Parser {
     /// unless there is only one that could stand here.
     func suggestion(among keywords: KeywordSet) -> Keyword? {
         guard current.kind == .word, current.end - current.start <= 24,
-            diagnostics.count < Self.diagnosticLimit, !keywords.isEmpty
+            !hasGivenUp, !keywords.isEmpty
         else { return nil }
         let candidates = keywords.keywords
         guard current.keyword == nil || candidates.count == 1 else { return nil }
@@ -178,3 +167,16 @@ func alternatives(_ texts: [String]) -> String {
     guard quoted.count > 1 else { return quoted.first ?? "" }
     return quoted.dropLast().joined(separator: ", ") + " or " + quoted[quoted.count - 1]
 }
+
+/// User's text in backticks, cut to a readable length and without control characters.
+func quoted(_ bytes: ArraySlice<UInt8>) -> String {
+    let text = String(decoding: bytes.prefix(160), as: UTF8.self)
+    var scalars = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars.prefix(40) {
+        scalars.append(meaninglessName(scalar) == nil ? scalar : "\u{FFFD}")
+    }
+    let isCut = bytes.count > 160 || text.unicodeScalars.count > 40
+    return "`\(String(scalars))\(isCut ? "…" : "")`"
+}
+
+func quoted(_ text: String) -> String { quoted(Array(text.utf8)[...]) }

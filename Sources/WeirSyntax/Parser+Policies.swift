@@ -34,7 +34,7 @@ extension Parser {
                     body: .instance(instance), range: range(from: start))
             }
         }
-        let owner = "policy" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .policy, name: name)
         let (clauses, hasBlock) = clauseBlock(of: owner, indentation: indentation, isSound: isSound)
         guard let name, hasBlock else { return nil }
         return PolicyDeclaration(
@@ -135,7 +135,7 @@ extension Parser {
 
     /// `{ clause; clause … }` and whether there was such a block.
     mutating func clauseBlock(
-        of owner: String, indentation: Int, isSound: Bool
+        of owner: BlockOwner, indentation: Int, isSound: Bool
     ) -> ([Clause], Bool) {
         var clauses: [Clause] = []
         let hasBlock = block(

@@ -46,8 +46,9 @@ struct Apply: ParsableCommand {
         var committer = try openCommitter()
         let lock = try takeLock()
         let plan = try makePlan(ready, &committer)
+        let cut: Int
         do throws(CommitFailure) {
-            try committer.commit(plan)
+            cut = try committer.commit(plan)
         } catch {
             throw report(error, ready.sources)
         }
@@ -58,7 +59,9 @@ struct Apply: ParsableCommand {
             Output.write("nothing to do: the kernel already enforces this policy set")
         } else {
             Output.write(describe(plan, ready.policySet))
-            Output.write("applied: revision \(shortRevision(plan.program.ruleset.revision))")
+            Output.write(
+                "applied: revision \(shortRevision(plan.program.ruleset.revision))"
+                    + (cut > 0 ? "; \(cut) live connection\(cut == 1 ? "" : "s") cut" : ""))
         }
     }
 }

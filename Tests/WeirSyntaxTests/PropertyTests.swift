@@ -86,7 +86,7 @@ private func comments(_ parsed: ParsedFile) -> [String] {
         }
     }
 
-    @Test func `sound files with tokens dropped, doubled or swapped come back from the tree`()
+    @Test func `sound files with tokens dropped, doubled, swapped or broken come back`()
         throws
     {
         let files = try Corpus.names("good").filter { $0 != "long-chain" }.map {

@@ -16,6 +16,14 @@ import WeirSyntax
         try Corpus.expect(outline(parsed.file.declarations), in: "good/\(name).outline")
     }
 
+    @Test(arguments: ["design-sample", "contextual-keywords"])
+    func `the tree shows productions, and each word as what it is where it stands`(
+        name: String
+    ) throws {
+        let parsed = parse(try Corpus.source("good/\(name).weir"), id: SourceID(index: 0))
+        try Corpus.expect(parsed.tree.outline, in: "good/\(name).tree")
+    }
+
     @Test(arguments: Corpus.names("good"))
     func `formatting keeps the meaning, and formatting again changes nothing`(
         name: String
