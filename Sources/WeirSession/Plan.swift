@@ -53,6 +53,18 @@ public struct Plan: Sendable {
     /// Base chains of other tables on the hooks that weir uses.
     public let foreignChains: [ForeignBaseChain]
 
+    public init(
+        program: LoweredProgram, kernel: KernelTable?, generation: UInt32, delta: Delta,
+        changes: PolicyChanges, foreignChains: [ForeignBaseChain]
+    ) {
+        self.program = program
+        self.kernel = kernel
+        self.generation = generation
+        self.delta = delta
+        self.changes = changes
+        self.foreignChains = foreignChains
+    }
+
     public var isEmpty: Bool { delta.isEmpty }
 
     /// Elements by policy, the largest first.

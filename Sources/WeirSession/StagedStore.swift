@@ -60,6 +60,14 @@ public final class StagedStore {
         }
     }
 
+    /// Puts other edits into a session's document; none removes it.
+    static func replace(_ path: String, with edits: [StagedEdit]) throws(FileFailure) {
+        guard !edits.isEmpty else { return try DurableFile.remove(path) }
+        guard var document = StateDocument.read(Document.self, path) else { return }
+        document.edits = edits
+        try StateDocument.write(document, path)
+    }
+
     /// Staged edits of sessions of this policy set that have ended without committing them; the
     /// oldest first. They belong to this session then.
     public func takeAbandoned() -> [[StagedEdit]] {
