@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
             name: "CNetfilter", providers: [.apt(["linux-libc-dev"])]),
+        .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
     ]
         + floor("WeirDiagnostics")
         + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
@@ -53,7 +54,13 @@ let package = Package(
             [
                 "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory", "WeirResolve",
                 "WeirAnalysis", "WeirRuleset", "WeirKernel",
-            ], tests: ["WeirTesting"])
+            ], tests: ["WeirTesting", "WeirLab"])
+        + floor(
+            "WeirREPL",
+            [
+                "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirRuleset",
+                "WeirKernel", "WeirSession", "CReadline",
+            ])
         + [
             .target(
                 name: "WeirTesting", dependencies: ["WeirModel", "WeirRuleset"],
@@ -62,7 +69,7 @@ let package = Package(
                 name: "weir",
                 dependencies: [
                     "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirAnalysis",
-                    "WeirRuleset", "WeirKernel", "WeirSession",
+                    "WeirRuleset", "WeirKernel", "WeirSession", "WeirREPL",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),

@@ -85,6 +85,14 @@ public struct PolicyDraft: Sendable {
             .filter { files[$0]?.bytes != other.files[$0]?.bytes }.sorted()
     }
 
+    /// Hashes of the inventories by path.
+    var inventoryHashes: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: inventories.texts.values.map {
+                ($0.name, contentHash(of: $0.bytes))
+            })
+    }
+
     public var sources: SourceMap {
         var texts = [SourceText](repeating: SourceText(name: "", ""), count: nextSource)
         for file in files.values { texts[file.parsed.file.source.index] = file.text }

@@ -42,14 +42,16 @@ extension ParsedFile {
         return found
     }
 
-    /// `for D` of policies that are in force from their commit on.
-    var durations: [(range: SourceRange, seconds: Int64)] {
-        var found: [(SourceRange, Int64)] = []
+    /// The edits that write `until` for each `for D`, the time running from now on.
+    func durations(startingAt epochSeconds: Int64) -> [TextEdit] {
+        var found: [TextEdit] = []
         for case .layer(let block) in file.declarations {
             for activation in block.policies.flatMap(\.activations) {
-                if case .forDuration(let seconds) = activation.kind {
-                    found.append((activation.range, seconds))
-                }
+                guard case .forDuration(let seconds) = activation.kind else { continue }
+                found.append(
+                    TextEdit(
+                        range: activation.range,
+                        replacement: "until \(timestampText(epochSeconds + seconds))"))
             }
         }
         return found

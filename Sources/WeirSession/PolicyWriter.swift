@@ -26,8 +26,10 @@ public struct CommitOutcome: Sendable {
     public let gitCommit: String?
     /// git's own words where it refused; the kernel and the files hold the commit all the same.
     public let gitFailure: String?
-    /// Files that were written, as paths from the working directory or absolute.
+    /// Files that were written, absolute.
     public let written: [String]
+    /// What the kernel's commit changed; nil where only files were left to write.
+    public var plan: Plan?
 }
 
 /// A commit that was worked out.
@@ -73,7 +75,9 @@ public struct PolicyWriter: ~Copyable {
         try keep(prepared, &journal)
         try write(journal)
         try putInForce(prepared)
-        return try finish(&journal)
+        var outcome = try finish(&journal)
+        outcome.plan = prepared.plan
+        return outcome
     }
 
     func keep(

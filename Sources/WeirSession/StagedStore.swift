@@ -31,7 +31,7 @@ public final class StagedStore {
             throw FileFailure("make", directory, EACCES)
         }
         self.root = root
-        let name = "\(directory)/\(currentEpochNanoseconds())-\(getpid())"
+        let name = "\(directory)/\(currentTimeNanoseconds())-\(getpid())"
         path = name + ".json"
         lock = unsafe open(name + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else { throw FileFailure("write", name + ".lock", errno) }
@@ -101,10 +101,4 @@ public final class StagedStore {
         }
         abandoned = []
     }
-}
-
-private func currentEpochNanoseconds() -> Int64 {
-    var time = timespec()
-    _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

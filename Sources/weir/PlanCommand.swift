@@ -34,35 +34,6 @@ struct PlanCommand: ParsableCommand {
     }
 }
 
-struct Apply: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Plan, then commit atomically.")
-
-    @OptionGroup var location: PolicyPath
-    @OptionGroup var format: JSONFlag
-
-    func run() throws {
-        let ready = try loadWithoutErrors(location.path)
-        var committer = try openCommitter()
-        let lock = try takeLock()
-        let plan = try makePlan(ready, &committer)
-        do throws(CommitFailure) {
-            try committer.commit(plan)
-        } catch {
-            throw report(error, ready.sources)
-        }
-        _ = consume lock
-        if format.json {
-            Output.write(try planJSON(plan, ready.policySet))
-        } else if plan.isEmpty {
-            Output.write("nothing to do: the kernel already enforces this policy set")
-        } else {
-            Output.write(describe(plan, ready.policySet))
-            Output.write("applied: revision \(shortRevision(plan.program.ruleset.revision))")
-        }
-    }
-}
-
 struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take weir's table out of the kernel; touches nothing else.")

