@@ -79,7 +79,11 @@ let package = Package(
                 name: "WeirLab", dependencies: ["WeirModel", "CLabSystem"],
                 path: "Tests/Support/WeirLab", swiftSettings: strict),
             .executableTarget(
-                name: "weir-lab", dependencies: ["WeirModel", "WeirLab"],
+                name: "weir-lab",
+                dependencies: [
+                    "WeirModel", "WeirLab",
+                    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                ],
                 path: "Tests/Support/weir-lab", swiftSettings: strict),
             .testTarget(
                 name: "WeirIntegrationTests",
@@ -88,6 +92,13 @@ let package = Package(
                     "WeirTesting",
                 ],
                 swiftSettings: strict),
+            .testTarget(
+                name: "WeirCommandTests", dependencies: ["WeirLab", "weir"],
+                swiftSettings: strict),
+            .executableTarget(
+                name: "kernel-benchmark",
+                dependencies: ["WeirRuleset", "WeirKernel"],
+                path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
             .testTarget(
                 name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
                 swiftSettings: strict),

@@ -28,6 +28,7 @@ struct ElementDecoder {
     private let keyBytes: Int
     private let dataType: FieldType?
     private let isTree: Bool
+    private let greatest: UInt128
     private var elements: [ElementKey: Element] = [:]
     private var bounds: [Bound] = []
     private var hasForeign = false
@@ -51,6 +52,7 @@ struct ElementDecoder {
         keyBytes = set.key.keyBytes
         if case .map(let type) = set.kind { dataType = type } else { dataType = nil }
         isTree = isInterval && set.key.count == 1
+        greatest = set.key[0].greatestValue
         elements.reserveCapacity(Int(set.size ?? 0))
     }
 
@@ -97,8 +99,6 @@ struct ElementDecoder {
         guard isTree else { return (elements, hasForeign) }
         // Where one interval ends as the next begins, the end belongs before the start.
         bounds.sort { $0.value == $1.value ? $0.isEnd && !$1.isEnd : $0.value < $1.value }
-        let greatest: UInt128 =
-            keyBytes == 16 ? .max : (UInt128(1) << UInt128(keyBytes * 8)) - 1
         for (index, bound) in bounds.enumerated() where !bound.isEnd {
             let next = index + 1 < bounds.count ? bounds[index + 1].value : nil
             let last = next.map { $0 - 1 } ?? greatest

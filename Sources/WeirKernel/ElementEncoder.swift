@@ -42,8 +42,7 @@ struct ElementEncoder {
         isTree = isInterval && set.key.count == 1
         isConcatenatedInterval = isInterval && set.key.count > 1
         self.nowMilliseconds = nowMilliseconds
-        let bits = set.key[0].lengthBytes * 8
-        greatest = bits == 128 ? UInt128.max : (UInt128(1) << UInt128(bits)) - 1
+        greatest = set.key[0].greatestValue
     }
 
     /// How many attributes an element takes: in a tree of intervals, a start and an end behind it.

@@ -32,6 +32,12 @@ extension FieldType {
         }
     }
 
+    /// The greatest value: an interval up to it has no end in a tree of intervals.
+    var greatestValue: UInt128 {
+        if self == .ipv6Address { return .max }
+        return (UInt128(1) << UInt128(self == .dscp ? 6 : lengthBytes * 8)) - 1
+    }
+
     /// Kept in the machine's byte order, except in sets with intervals, which compare bytes.
     var isHostOrder: Bool { self == .classid || self == .mark }
 

@@ -136,6 +136,7 @@ public struct NetfilterSocket: ~Copyable {
         var isDone = false
         var code: Int32 = 0
         var interrupted = false
+        var failure: KernelError?
         while !isDone {
             _ = try receive(waits: true, operation: operation) {
                 (message, bytes) throws(KernelError) in
@@ -145,10 +146,14 @@ public struct NetfilterSocket: ~Copyable {
                 case NLMSG_ERROR, NLMSG_DONE:
                     isDone = true
                     code = -message.errorCode(in: bytes)
-                default: try body(message, bytes)
+                default:
+                    // A dump has to be read to its end before the socket takes another.
+                    guard failure == nil else { return }
+                    do throws(KernelError) { try body(message, bytes) } catch { failure = error }
                 }
             }
         }
+        if let failure { throw failure }
         if code == ENOENT { return false }
         if interrupted { code = EINTR }
         guard code == 0 else { throw KernelError(code: code, operation: operation) }

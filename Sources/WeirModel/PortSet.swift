@@ -139,7 +139,14 @@ public struct PortSet: Hashable, Sendable {
         return PortSet(rest)
     }
 
-    public func intersects(_ other: PortSet) -> Bool { !intersection(other).isEmpty }
+    public func intersects(_ other: PortSet) -> Bool {
+        var (i, j) = (0, 0)
+        while i < intervals.count, j < other.intervals.count {
+            let (a, b) = (intervals[i], other.intervals[j])
+            if a.last < b.first { i += 1 } else if b.last < a.first { j += 1 } else { return true }
+        }
+        return false
+    }
     public func isSubset(of other: PortSet) -> Bool { subtracting(other).isEmpty }
 }
 

@@ -52,7 +52,9 @@ extension Interpreter {
         }
         host.write(
             "in force: revision \(outcome.revision.number) "
-                + "(\(outcome.revision.contentHash.prefix(12)))")
+                + "(\(outcome.revision.contentHash.prefix(12)))"
+                + (outcome.connectionsCut > 0
+                    ? "; \(outcome.connectionsCut) live connections cut" : ""))
         for path in outcome.written {
             host.write("  wrote \(relativePath(path, to: session.root))")
         }

@@ -119,6 +119,7 @@ struct ExtentTable {
     private var postings: [String: [String: [Int]]]?
     private var matchingServices: [[LabelTest]: [Int]] = [:]
     private var memo: [AddressSet: Extent] = [:]
+    private var endpointMemo: [Int: Intervals<Int>] = [:]
     private var emptiness: [AddressSet: Bool] = [:]
 
     init(_ landscape: Landscape) { self.landscape = landscape }
@@ -248,8 +249,9 @@ struct ExtentTable {
     }
 
     private mutating func endpoints(of service: Int) -> Intervals<Int> {
+        if let known = endpointMemo[service] { return known }
         let (v4, v6) = numbers()
-        return Intervals(
+        let found = Intervals(
             landscape.services[service].endpoints.map { endpoint in
                 let number =
                     switch endpoint {
@@ -258,6 +260,8 @@ struct ExtentTable {
                     }
                 return (number, number)
             })
+        endpointMemo[service] = found
+        return found
     }
 
     private mutating func allEndpoints() -> Extent {

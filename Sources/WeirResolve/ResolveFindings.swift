@@ -6,9 +6,10 @@
 import WeirDiagnostics
 
 struct ResolveFindings {
+    /// Of each severity: a flood of warnings must not hide an error.
     static let limit = 1_000
     /// So many unknown names are answered with the nearest known one.
-    static let suggestionLimit = 50
+    static let suggestionLimit = 20
 
     private struct Key: Hashable {
         let code: String
@@ -18,7 +19,7 @@ struct ResolveFindings {
 
     private(set) var diagnostics: [Diagnostic] = []
     private var known: Set<Key> = []
-    private var suppressed = 0
+    private var counts: [Severity: Int] = [:]
     private var suggestions = 0
     /// What every finding inside `range` is due to as well: the instance of a pattern that is
     /// being expanded.
@@ -47,10 +48,8 @@ struct ResolveFindings {
         let key = Key(
             code: diagnostic.code, message: diagnostic.message, range: diagnostic.range)
         guard known.insert(key).inserted else { return }
-        guard diagnostics.count < Self.limit else {
-            suppressed += 1
-            return
-        }
+        counts[diagnostic.severity, default: 0] += 1
+        guard counts[diagnostic.severity, default: 0] <= Self.limit else { return }
         guard let context, let range = diagnostic.range, range.source == context.range.source,
             context.range.start <= range.start, range.end <= context.range.end
         else {
@@ -64,9 +63,11 @@ struct ResolveFindings {
                 help: diagnostic.help, fixIts: diagnostic.fixIts))
     }
 
+    var canSuggest: Bool { suggestions < Self.suggestionLimit }
+
     /// The nearest of the names that would have been right, while the budget lasts.
     mutating func nearest(to name: String, among candidates: some Sequence<String>) -> String? {
-        guard suggestions < Self.suggestionLimit else { return nil }
+        guard canSuggest else { return nil }
         suggestions += 1
         return nearestName(to: name, among: candidates)
     }
@@ -80,11 +81,14 @@ struct ResolveFindings {
             let (x, y) = (place(a.element), place(b.element))
             return x == y ? a.offset < b.offset : x < y
         }.map(\.element)
-        if suppressed > 0 {
+        for severity in Severity.allCases.reversed() {
+            let suppressed = counts[severity, default: 0] - Self.limit
+            guard suppressed > 0 else { continue }
             sorted.append(
                 Diagnostic(
-                    .error, "too-many-errors", "\(suppressed) more findings in this policy set",
-                    at: sorted.last?.range, help: "mend these first"))
+                    severity, "too-many-findings",
+                    "\(suppressed) more findings of severity \(severity.rawValue)",
+                    at: sorted.last?.range, help: "mend those above first"))
         }
         return sorted
     }

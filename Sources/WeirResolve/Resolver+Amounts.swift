@@ -254,7 +254,7 @@ extension Resolver {
     ) {
         let service = landscape.services[service]
         findings.error(
-            "no-capacity", "\(quoted(service.name)) declares no capacity for \(what)",
+            "no-capacity", "the capacity of \(quoted(service.name)) declares no `\(what)`",
             at: expression.range,
             related: service.origin.map {
                 [RelatedPlace(range: $0, message: "the service")]

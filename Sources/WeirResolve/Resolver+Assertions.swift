@@ -148,7 +148,9 @@ extension Resolver {
 
     // MARK: unused names
 
+    /// Only where nothing is wrong: what is misspelt elsewhere would seem unused here.
     mutating func reportUnused() {
+        guard damagedNames.isEmpty, !findings.diagnostics.hasErrors else { return }
         for (name, group) in groups where !group.isUsed {
             unused("group", name, group.declaration.name.range)
         }
@@ -157,6 +159,14 @@ extension Resolver {
         }
         for (name, pattern) in patterns where !pattern.isUsed {
             unused("pattern", name, pattern.declaration.name.range)
+        }
+        for (name, pattern) in patterns {
+            for parameter in unusedParameters(of: pattern.declaration) {
+                findings.warning(
+                    "unused-parameter",
+                    "pattern \(quoted(name)) never uses its parameter \(quoted(parameter.text))",
+                    at: parameter.range, help: "use it, or remove it here and in every instance")
+            }
         }
     }
 

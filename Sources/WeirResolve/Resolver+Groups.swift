@@ -12,16 +12,16 @@ extension Resolver {
     static let groupDepthLimit = 64
 
     mutating func resolveGroups() {
-        for name in groups.keys.sorted() { _ = resolveGroup(named: name, at: nil) }
+        for name in groups.keys.sorted() { _ = resolveGroup(named: name) }
     }
 
     /// The set of a group that is referred to.
     mutating func groupSet(_ name: Name) -> ResolvedSet? {
         groups[name.text]?.isUsed = true
-        return resolveGroup(named: name.text, at: name.range)
+        return resolveGroup(named: name.text)
     }
 
-    private mutating func resolveGroup(named name: String, at use: SourceRange?) -> ResolvedSet? {
+    private mutating func resolveGroup(named name: String) -> ResolvedSet? {
         guard let group = groups[name] else { return nil }
         switch group.state {
         case .done(let set): return set
@@ -30,26 +30,36 @@ extension Resolver {
             return nil
         case .untouched: break
         }
+        // Going down, this bounds the recursion; coming up, `groupLevels` finds the same chains
+        // in whatever order the groups are resolved.
         guard groupDepth < Self.groupDepthLimit else {
-            findings.error(
-                "groups-too-deep",
-                "group \(quoted(name)) is more than \(Self.groupDepthLimit) groups deep",
-                at: use ?? group.declaration.name.range,
-                help: "give the services a label and select by it")
+            reportDepth(group)
             return nil
         }
         groupDepth += 1
         groups[name]?.state = .underWay
-        let set = outside { $0.checkedSet(group.declaration.set) }
+        var set = outside { $0.checkedSet(group.declaration.set) }
         groupDepth -= 1
+        if let resolved = set, resolved.groupLevels >= Self.groupDepthLimit {
+            reportDepth(group)
+            set = nil
+        }
         // Uses of an empty group are silent: its declaration has been reported.
         let result = set.map {
             ResolvedSet(
-                $0.set, depth: $0.depth, size: $0.size,
+                $0.set, depth: $0.depth, size: $0.size, groupLevels: $0.groupLevels + 1,
                 isReported: $0.isReported || extents.isEmpty($0.set))
         }
         groups[name]?.state = .done(result)
         return result
+    }
+
+    private mutating func reportDepth(_ group: Group) {
+        let name = group.declaration.name
+        findings.error(
+            "groups-too-deep",
+            "group \(quoted(name.text)) is more than \(Self.groupDepthLimit) groups deep",
+            at: name.range, help: "give the services a label and select by it")
     }
 
     private mutating func reportCycle(through name: String) {

@@ -21,6 +21,9 @@ extension Resolver {
         let destination = checkedSet(clause.destination)
         let demand = clause.ports.map { portDemand($0) }
         guard let source, let destination, demand?.isGood ?? true else { return nil }
+        if clause.direction == .fromTo {
+            for port in demand?.declared ?? [] { warnOfOtherMeaning(port, at: destination.set) }
+        }
         var directions = [(source.set, destination.set)]
         if clause.direction == .between, source.set != destination.set {
             directions.append((destination.set, source.set))
@@ -96,10 +99,35 @@ extension Resolver {
         return [RelatedPlace(range: origin, message: "the service and its ports")]
     }
 
+    /// A declared port is meant even where the destination has another port of that name.
+    private mutating func warnOfOtherMeaning(
+        _ port: (name: Name, ports: PortSet), at destination: AddressSet
+    ) {
+        let name = port.name.text
+        for index in Set(destination.namedServices).sorted() {
+            let service = landscape.services[index]
+            guard let own = service.ports[name], own != port.ports else { continue }
+            var places: [RelatedPlace] = []
+            if let declared = ports[name]?.declaration.name.range {
+                places.append(RelatedPlace(range: declared, message: "the declared port"))
+            }
+            if let origin = service.origin {
+                places.append(RelatedPlace(range: origin, message: "the service and its ports"))
+            }
+            findings.warning(
+                "port-differs",
+                "\(quoted(name)) is `\(port.ports)` here, but \(quoted(service.name)) has it at"
+                    + " `\(own)`",
+                at: port.name.range, related: places,
+                help: "rename the declared port, or write `\(own)`")
+        }
+    }
+
     private mutating func warnOfServicesWithout(_ name: Name, in destination: AddressSet) {
         let lacking = Set(destination.namedServices).sorted().filter {
             landscape.services[$0].ports[name.text] == nil
         }
+        guard !lacking.isEmpty else { return }
         let extent = extents.extent(of: destination)
         for service in lacking where extents.overlap(extent, service: service) {
             findings.warning(

@@ -10,12 +10,16 @@ import WeirModel
 import WeirSyntax
 
 extension Resolver {
-    /// What can be said of a pattern without its instances.
+    func unusedParameters(of pattern: PatternDeclaration) -> [Name] {
+        var used: Set<String> = []
+        for clause in pattern.clauses { clause.visitNames { used.insert($0.text) } }
+        return pattern.parameters.filter { !used.contains($0.text) }
+    }
+
+    /// What is wrong with a pattern without any instance of it.
     mutating func checkPatterns() {
         for name in patterns.keys.sorted() {
             guard let pattern = patterns[name]?.declaration else { continue }
-            var used: Set<String> = []
-            for clause in pattern.clauses { clause.visitNames { used.insert($0.text) } }
             var seen: [String: SourceRange] = [:]
             for parameter in pattern.parameters {
                 if let first = seen[parameter.text] {
@@ -28,11 +32,6 @@ extension Resolver {
                     continue
                 }
                 seen[parameter.text] = parameter.range
-                guard !used.contains(parameter.text), !damagedNames.contains(name) else { continue }
-                findings.warning(
-                    "unused-parameter",
-                    "pattern \(quoted(name)) never uses its parameter \(quoted(parameter.text))",
-                    at: parameter.range, help: "use it, or remove it here and in every instance")
             }
         }
     }

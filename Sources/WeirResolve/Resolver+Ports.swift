@@ -13,6 +13,8 @@ struct PortDemand {
     var fixed: [PortSet.Interval] = []
     /// Names to be looked up at the destination services.
     var names: [Name] = []
+    /// Declared ports among the fixed ones, to be compared with what services call so.
+    var declared: [(name: Name, ports: PortSet)] = []
     var isGood = true
 }
 
@@ -106,11 +108,13 @@ extension Resolver {
             let added = outside { $0.portDemand(inner) }
             demand.fixed += added.fixed
             demand.names += added.names
+            demand.declared += added.declared
             demand.isGood = demand.isGood && added.isGood
         } else if ports[name.text] != nil {
             ports[name.text]?.isUsed = true
             if let set = declaredPorts(named: name.text) {
                 demand.fixed += set.intervals
+                demand.declared.append((name, set))
             } else {
                 demand.isGood = false
             }
@@ -139,8 +143,10 @@ extension Resolver {
         if let known = portNameMemo[query] { return known }
         let named = Set(destination.namedServices)
         let extent = extents.extent(of: destination)
+        let meant = destinationServices(destination)
         let having = (servicesByPort[name] ?? []).filter {
-            named.contains($0) || extents.overlap(extent, service: $0)
+            meant?.contains($0) ?? true
+                && (named.contains($0) || extents.overlap(extent, service: $0))
         }
         var order: [PortSet] = []
         var byPorts: [PortSet: [Int]] = [:]
@@ -159,6 +165,24 @@ extension Resolver {
         }
         portNameMemo[query] = result
         return result
+    }
+
+    /// The services that a destination is made of; nil where it is made of addresses, so that
+    /// every service among them is meant. Another service that merely shares an endpoint is not.
+    private mutating func destinationServices(_ set: AddressSet) -> Set<Int>? {
+        switch set {
+        case .service(let index): return [index]
+        case .labels(let tests): return Set(extents.services(passing: tests))
+        case .any, .internal, .external, .zone, .range: return nil
+        case .difference(let a, _): return destinationServices(a)
+        case .union(let a, let b):
+            guard let x = destinationServices(a), let y = destinationServices(b) else { return nil }
+            return x.union(y)
+        case .intersection(let a, let b):
+            let (x, y) = (destinationServices(a), destinationServices(b))
+            guard let x, let y else { return x ?? y }
+            return x.intersection(y)
+        }
     }
 
     /// Balanced, so that a set of thousands of services stays shallow.

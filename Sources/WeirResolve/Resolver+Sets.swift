@@ -14,11 +14,17 @@ struct ResolvedSet {
     let depth: Int
     /// Parts of the expression, groups expanded.
     let size: Int
+    /// How many groups lead to each other in it.
+    let groupLevels: Int
     /// Whether something has already been said about its emptiness.
     let isReported: Bool
 
-    init(_ set: AddressSet, depth: Int = 1, size: Int = 1, isReported: Bool = false) {
+    init(
+        _ set: AddressSet, depth: Int = 1, size: Int = 1, groupLevels: Int = 0,
+        isReported: Bool = false
+    ) {
         self.set = set
+        self.groupLevels = groupLevels
         self.depth = depth
         self.size = size
         self.isReported = isReported
@@ -99,6 +105,7 @@ extension Resolver {
         }
         return ResolvedSet(
             operation(a.set, b.set), depth: depth, size: size,
+            groupLevels: max(a.groupLevels, b.groupLevels),
             isReported: a.isReported || b.isReported)
     }
 
@@ -177,10 +184,12 @@ extension Resolver {
     private mutating func unknownSet(_ name: Name, kinds: [String]) {
         guard !damagedNames.contains(name.text) else { return }
         var candidates: [String] = []
-        if kinds.contains("service") { candidates += services.keys }
-        if kinds.contains("zone") { candidates += zones.keys }
-        if kinds.contains("group") { candidates += groups.keys }
-        if kinds.count > 1, let scope { candidates += scope.arguments.keys }
+        if findings.canSuggest {
+            if kinds.contains("service") { candidates += services.keys }
+            if kinds.contains("zone") { candidates += zones.keys }
+            if kinds.contains("group") { candidates += groups.keys }
+            if kinds.count > 1, let scope { candidates += scope.arguments.keys }
+        }
         let list = kinds.count == 1 ? kinds[0] : "service, zone or group"
         let near = findings.nearest(to: name.text, among: candidates)
         let help: String

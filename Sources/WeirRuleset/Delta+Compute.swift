@@ -70,7 +70,9 @@ private struct DeltaBuilder {
                 goneSets.insert(name)
                 continue
             }
-            if held.foreignSets.contains(name) || !want.sameDefinition(as: set) {
+            // The kernel takes no new elements into a constant set that rules refer to.
+            let isFixed = want.flags.contains(.constant) && want.elements != set.elements
+            if held.foreignSets.contains(name) || isFixed || !want.sameDefinition(as: set) {
                 replacedSets.insert(name)
             }
         }
@@ -276,7 +278,7 @@ private struct DeltaBuilder {
 
 extension Element {
     /// Equal but for the rounding of its expiry, and for what nft's text cannot hold.
-    fileprivate func isSame(as other: Element) -> Bool {
+    func isSame(as other: Element) -> Bool {
         guard value == other.value, connectionCount == other.connectionCount,
             comment == other.comment || nftSafe(comment) == nftSafe(other.comment)
         else { return false }

@@ -41,6 +41,25 @@ public struct KernelTable: Sendable, Equatable {
             })
     }
 
+    /// Whether two readings are of the same table, unchanged in between. Unlike `==` this takes
+    /// expiry times that differ by their rounding for equal, and forgives elements that expired.
+    public func isUnchanged(since earlier: KernelTable, nowMilliseconds: Int64) -> Bool {
+        guard family == earlier.family, name == earlier.name, objects == earlier.objects,
+            chains == earlier.chains, foreignSets == earlier.foreignSets,
+            foreignObjects == earlier.foreignObjects, sets.count == earlier.sets.count
+        else { return false }
+        return sets.allSatisfy { name, set in
+            guard let old = earlier.sets[name], set.sameDefinition(as: old) else { return false }
+            let expired = old.elements.filter {
+                set.elements[$0.key] == nil && !$0.value.isLive(nowMilliseconds: nowMilliseconds)
+            }
+            return set.elements.count + expired.count == old.elements.count
+                && set.elements.allSatisfy { key, element in
+                    old.elements[key].map { element.isSame(as: $0) } ?? false
+                }
+        }
+    }
+
     /// Which revision the table enforces.
     public var revision: Revision { Revision(set: sets[Revision.setName]) }
 }

@@ -5,10 +5,15 @@
 
 import WeirModel
 
-/// Compiled slots, and the counting that they lead to.
-struct ConstraintStages {
-    var limitStages: [CompiledStage] = []
-    var capStages: [CompiledStage] = []
+/// Slots to compile, and the counting that they lead to.
+struct ConstraintPlans {
+    var limits: [StagePlan] = []
+    var caps: [StagePlan] = []
+    var counting = Counting()
+}
+
+/// How what the slots found is counted.
+struct Counting {
     /// Constraints counted per source, destination or pair, by what they share.
     var keyedKinds: [KeyedKind] = []
     var hasTotalLimits = false
@@ -37,9 +42,9 @@ struct KeyedKind: Hashable {
 }
 
 extension Lowering {
-    mutating func constraintStages(
+    mutating func constraintPlans(
         _ inForce: [PolicyID], _ boxes: [PolicyID: [Box]]
-    ) -> ConstraintStages {
+    ) -> ConstraintPlans {
         var limits: [LoweredConstraint] = []
         var caps: [LoweredConstraint] = []
         for id in inForce {
@@ -50,17 +55,17 @@ extension Lowering {
             caps += policySet.loweredCaps(
                 id, own, name: name, table: &table, expires: expiry(id))
         }
-        var result = ConstraintStages()
+        var result = ConstraintPlans()
         let rejecting = limits.filter { !$0.drops }
         let dropping = limits.filter(\.drops)
         let limitNumbers =
             number(rejecting, IdentifierRange.limits)
             .merging(number(dropping, IdentifierRange.droppingLimits)) { a, _ in a }
         let capNumbers = number(caps, IdentifierRange.caps)
-        result.limitStages = slots(limits, limitNumbers, prefix: ProgramName.limitStage)
-        result.capStages = slots(caps, capNumbers, prefix: ProgramName.capStage)
-        countTotals(limits, limitNumbers, caps, capNumbers, &result)
-        countPerKey(limits + caps, limitNumbers.merging(capNumbers) { a, _ in a }, &result)
+        result.limits = slots(limits, limitNumbers, prefix: ProgramName.limitStage)
+        result.caps = slots(caps, capNumbers, prefix: ProgramName.capStage)
+        countTotals(limits, limitNumbers, caps, capNumbers, &result.counting)
+        countPerKey(limits + caps, limitNumbers.merging(capNumbers) { a, _ in a }, &result.counting)
         refusalCounters(limits, limitNumbers, ProgramName.refusedByLimit)
         refusalCounters(caps, capNumbers, ProgramName.refusedByCap)
         return result
@@ -74,12 +79,13 @@ extension Lowering {
             uniqueKeysWithValues: zip(constraints.map(\.name), assignNumbers(names, in: range)))
     }
 
-    /// Assigns slots, those that the kernel knows first, and compiles each.
-    private mutating func slots(
+    /// Assigns slots, those that the kernel knows first.
+    private func slots(
         _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], prefix: String
-    ) -> [CompiledStage] {
+    ) -> [StagePlan] {
         var assigner = SlotAssigner(table: table)
-        var members: [StageName: [(StageEntry, PolicyID)]] = [:]
+        var members: [StageName: [Int]] = [:]
+        var shapes: [StageName: Shape] = [:]
         let wished = constraints.map { item -> String? in
             numbers[item.name].flatMap { recovery.stageOfConstraint[$0] }
         }
@@ -90,24 +96,31 @@ extension Lowering {
         for index in order {
             let item = constraints[index]
             let timed = item.expiresAtMilliseconds != nil
+            let shape = Shape(item.boxes, table)
             let slot = assigner.assign(
-                item.boxes, prefix: "\(prefix)\(item.order)\(timed ? "t" : "")",
+                item.boxes, shape: shape, prefix: "\(prefix)\(item.order)\(timed ? "t" : "")",
                 wish: wished[index])
-            members[StageName(text: slot, timed: timed), default: []].append(
-                (
-                    StageEntry(
-                        boxes: item.boxes, value: numbers[item.name] ?? 0, comment: item.comment,
-                        expiresAtMilliseconds: item.expiresAtMilliseconds), item.policy
-                ))
+            let name = StageName(text: slot, timed: timed)
+            members[name, default: []].append(index)
+            shapes[name] = shape
         }
-        return members.sorted { $0.key.text < $1.key.text }.map { compile($0.key, $0.value) }
+        return members.sorted { $0.key.text < $1.key.text }.map { name, indices in
+            StagePlan(
+                name: name, shape: shapes[name] ?? Shape([], table),
+                entries: indices.map { index in
+                    let item = constraints[index]
+                    return StageEntry(
+                        boxes: item.boxes, value: numbers[item.name] ?? 0, comment: item.comment,
+                        expiresAtMilliseconds: item.expiresAtMilliseconds)
+                }, policies: indices.map { constraints[$0].policy })
+        }
     }
 
     /// The buckets and places that count in total.
     private mutating func countTotals(
         _ limits: [LoweredConstraint], _ limitNumbers: [String: UInt32],
         _ caps: [LoweredConstraint], _ capNumbers: [String: UInt32],
-        _ result: inout ConstraintStages
+        _ result: inout Counting
     ) {
         var limitMap = NamedSet(key: [.classid], kind: .objectMap(.limit))
         for item in limits where item.scope == .total {
@@ -135,7 +148,7 @@ extension Lowering {
     /// The sets that say which constraints count per key, and how.
     private mutating func countPerKey(
         _ constraints: [LoweredConstraint], _ numbers: [String: UInt32],
-        _ result: inout ConstraintStages
+        _ result: inout Counting
     ) {
         var members: [KeyedKind: NamedSet] = [:]
         for item in constraints where item.scope != .total {

@@ -85,19 +85,27 @@ struct Lowering {
             uniqueKeysWithValues: inForce.map { id in
                 (id, policySet[id].interactions.flatMap { table.boxes($0) })
             })
-        let layers = admissionStages(inForce, boxes)
-        let constraints = constraintStages(inForce, boxes)
+        let admission = admissionPlans(inForce, boxes)
+        let constraints = constraintPlans(inForce, boxes)
+        let layerCounts = admission.map(\.count)
+        let stages = compile(admission.flatMap { $0 } + constraints.limits + constraints.caps)
         guard !diagnostics.hasErrors else { return nil }
+        var rest = stages[...]
+        func take(_ count: Int) -> [CompiledStage] {
+            defer { rest = rest.dropFirst(count) }
+            return Array(rest.prefix(count))
+        }
         let program = Program(
-            layers: policySet.layers, admission: layers, constraints: constraints)
+            layers: policySet.layers, admission: layerCounts.map(take),
+            limits: take(constraints.limits.count), caps: take(constraints.caps.count),
+            counting: constraints.counting)
         for (name, object) in program.objects { objects[name] = object }
         for (name, set) in program.sets { sets[name] = set }
         let ruleset = Ruleset(
             revision: options.revision, sets: sets, objects: objects, chains: program.chains)
         return LoweredProgram(
             ruleset: ruleset, elementsByPolicy: elementsByPolicy,
-            stageCount: layers.reduce(0) { $0 + $1.count } + constraints.limitStages.count
-                + constraints.capStages.count)
+            stageCount: stages.count)
     }
 
     /// The name of a policy inside kernel names.
@@ -111,10 +119,10 @@ struct Lowering {
 
     // MARK: Admission
 
-    /// Compiled groups of each layer, in the order in which they are asked.
-    private mutating func admissionStages(
+    /// Groups of each layer, in the order in which they are asked.
+    private mutating func admissionPlans(
         _ inForce: [PolicyID], _ boxes: [PolicyID: [Box]]
-    ) -> [[CompiledStage]] {
+    ) -> [[StagePlan]] {
         let deciding = inForce.filter { policySet[$0].decision != nil }
         let numbers = verdictNumbers(deciding)
         var groups: [AdmissionGroup: [PolicyID]] = [:]
@@ -132,15 +140,15 @@ struct Lowering {
             return own.map { group, members in
                 let layerName = escapedIdentifier(policySet.layers[layer].name)
                 let suffix = "\(group.rank)\(group.shape.text)\(group.timed ? "t" : "")"
-                return compile(
-                    StageName(text: "layer.\(layerName).\(suffix)", timed: group.timed),
-                    members.map { id in
-                        let entry = StageEntry(
+                return StagePlan(
+                    name: StageName(text: "layer.\(layerName).\(suffix)", timed: group.timed),
+                    shape: group.shape,
+                    entries: members.map { id in
+                        StageEntry(
                             boxes: boxes[id] ?? [], value: numbers[id] ?? 0,
                             comment: kernelComment(policySet.qualifiedName(id)),
                             expiresAtMilliseconds: expiry(id))
-                        return (entry, id)
-                    })
+                    }, policies: members)
             }
         }
     }
@@ -172,11 +180,13 @@ struct Lowering {
         (.drop, IdentifierRange.dropped, ProgramName.dropped, "dropped"),
     ]
 
-    /// Recovered numbers where the kernel has them, else the lowest free ones. `names` in order.
+    /// Recovered numbers where the kernel has them, else the lowest that nobody had: a number that
+    /// another policy gives up in the same commit would carry its counts over. `names` in order.
     func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
-        var pool = IdentifierPool(range: range, reserved: [])
+        var pool = IdentifierPool(
+            range: range, reserved: recovery.numbers.values.filter(range.contains))
         var numbers = names.map { name -> UInt32? in
-            recovery.numbers[name].flatMap { pool.claim($0) ? $0 : nil }
+            recovery.numbers[name].flatMap { range.contains($0) ? $0 : nil }
         }
         for index in numbers.indices where numbers[index] == nil {
             numbers[index] = pool.allocate()
@@ -184,23 +194,44 @@ struct Lowering {
         return numbers.map { $0 ?? range.upperBound }
     }
 
-    /// Compiles one stage, charges its elements to their policies, and keeps its maps.
-    mutating func compile(
-        _ name: StageName, _ entries: [(entry: StageEntry, policy: PolicyID)]
-    ) -> CompiledStage {
-        let stage = CompiledStage(
-            name: name, entries: entries.map(\.entry), sets: table, previous: previous,
-            budget: budget)
-        let total = stage.estimates.reduce(0, +)
-        if total > budget {
-            reportExplosion(zip(stage.estimates, entries.map(\.policy)), total)
+    /// Compiles stages over their class spaces, charges elements to policies, keeps all maps.
+    private mutating func compile(_ plans: [StagePlan]) -> [CompiledStage] {
+        let broadSources = space(
+            "broad", .source,
+            plans.filter(\.shape.broadSource).flatMap { $0.boxes.map(\.source) })
+        let broadDestinations = space(
+            "broad", .destination,
+            plans.filter(\.shape.broadDestination).flatMap { $0.boxes.map(\.destination) })
+        return plans.map { plan in
+            let name = plan.name.text
+            let sources =
+                plan.shape.broadSource
+                ? broadSources : space(name, .source, plan.boxes.map(\.source))
+            let destinations =
+                plan.shape.broadDestination
+                ? broadDestinations : space(name, .destination, plan.boxes.map(\.destination))
+            let stage = CompiledStage(
+                plan, sources: sources, destinations: destinations, previous: previous,
+                budget: budget)
+            let total = stage.estimates.reduce(0, +)
+            if total > budget { reportExplosion(zip(stage.estimates, plan.policies), total) }
+            budget -= min(total, budget)
+            for (count, policy) in zip(stage.elementsByEntry, plan.policies) {
+                elementsByPolicy[policy.index] += count
+            }
+            sets.merge(stage.sets) { a, _ in a }
+            return stage
         }
-        budget -= min(total, budget)
-        for (count, item) in zip(stage.elementsByEntry, entries) {
-            elementsByPolicy[item.policy.index] += count
-        }
-        sets.merge(stage.sets) { a, _ in a }
-        return stage
+    }
+
+    /// Classes that tell some sets apart; their maps are kept.
+    private mutating func space(
+        _ name: String, _ side: StageClasses.Side, _ used: [SetID]
+    ) -> StageClasses {
+        let classes = StageClasses(
+            side: side, used: used, table: table, space: name, previous: previous)
+        sets.merge(classes.maps) { a, _ in a }
+        return classes
     }
 
     private mutating func reportExplosion(

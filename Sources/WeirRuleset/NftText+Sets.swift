@@ -107,8 +107,12 @@ extension NamedSet {
         nowMilliseconds: Int64
     ) -> [(key: ElementKey, value: Element)] {
         guard !flags.contains(.dynamic) else { return [] }
-        return elements.filter { $0.value.isLive(nowMilliseconds: nowMilliseconds) }
-            .sorted { $0.key < $1.key }
+        // Keys are sorted by themselves: they move faster than whole elements.
+        return elements.keys.sorted().compactMap { key in
+            guard let element = elements[key], element.isLive(nowMilliseconds: nowMilliseconds)
+            else { return nil }
+            return (key, element)
+        }
     }
 
     private func elementText(

@@ -17,12 +17,19 @@ struct Program {
 
     private let layers: [Layer]
     private let admission: [[CompiledStage]]
-    private let constraints: ConstraintStages
+    private let limits: [CompiledStage]
+    private let caps: [CompiledStage]
+    private let counting: Counting
 
-    init(layers: [Layer], admission: [[CompiledStage]], constraints: ConstraintStages) {
+    init(
+        layers: [Layer], admission: [[CompiledStage]], limits: [CompiledStage],
+        caps: [CompiledStage], counting: Counting
+    ) {
         self.layers = layers
         self.admission = admission
-        self.constraints = constraints
+        self.limits = limits
+        self.caps = caps
+        self.counting = counting
         addEntry()
         addExits()
         addAdmission()
@@ -157,28 +164,28 @@ struct Program {
     // MARK: Constraints
 
     private mutating func addConstraints() {
-        var limits: [Rule] = [
+        var asking: [Rule] = [
             Rule(
                 [.connectionConfirmed, .verdict(.return)],
                 comment: "charged when the connection began")
         ]
-        for stage in constraints.limitStages {
-            limits += stage.rules
-            limits.append(Self.dispatch(IdentifierRange.limits, .jump("ask_limit")))
-            limits.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("ask_limit_drop")))
+        for stage in limits {
+            asking += stage.rules
+            asking.append(Self.dispatch(IdentifierRange.limits, .jump("ask_limit")))
+            asking.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("ask_limit_drop")))
         }
         var rules: [Rule] = []
-        if !constraints.limitStages.isEmpty {
-            chains["ask_limits"] = Chain(rules: limits)
+        if !limits.isEmpty {
+            chains["ask_limits"] = Chain(rules: asking)
             rules.append(Rule([.verdict(.jump("ask_limits"))]))
         }
-        for stage in constraints.capStages {
+        for stage in caps {
             rules += stage.rules
             rules.append(Self.dispatch(IdentifierRange.caps, .jump("ask_cap")))
         }
         rules.append(Rule([.verdict(.goto("give_back"))]))
         chains["constrain"] = Chain(rules: rules)
-        if !constraints.limitStages.isEmpty {
+        if !limits.isEmpty {
             let over = Rule([.object(.counter, [.priority], map: ProgramName.refusedByLimit)])
             chains["over_limit"] = Chain(rules: [over, Rule([.verdict(.goto("refuse"))])])
             chains["over_limit_drop"] = Chain(rules: [over, Rule([.verdict(.drop)])])
@@ -186,26 +193,26 @@ struct Program {
             chains["ask_limit_drop"] = Chain(
                 rules: limitRules(over: "over_limit_drop", dropping: true))
         }
-        if !constraints.capStages.isEmpty {
+        if !caps.isEmpty {
             chains["over_cap"] = Chain(rules: [
                 Rule([.object(.counter, [.priority], map: ProgramName.refusedByCap)]),
                 Rule([.verdict(.goto("refuse"))]),
             ])
-            var cap = constraints.keyedKinds.filter(\.isCap).map(Self.dispatch)
-            if constraints.hasTotalCaps {
+            var cap = counting.keyedKinds.filter(\.isCap).map(Self.dispatch)
+            if counting.hasTotalCaps {
                 cap.append(
                     Rule([.lookup([.priority], set: ProgramName.caps), .verdict(.return)]))
             }
             cap.append(Rule([.verdict(.goto("over_cap"))]))
             chains["ask_cap"] = Chain(rules: cap)
         }
-        for kind in constraints.keyedKinds { addKeyed(kind) }
+        for kind in counting.keyedKinds { addKeyed(kind) }
     }
 
     private func limitRules(over: String, dropping: Bool) -> [Rule] {
-        var rules = constraints.keyedKinds
+        var rules = counting.keyedKinds
             .filter { !$0.isCap && ($0.excess == .drop) == dropping }.map(Self.dispatch)
-        if constraints.hasTotalLimits {
+        if counting.hasTotalLimits {
             rules.append(
                 Rule([
                     .object(.limit, [.priority], map: ProgramName.limits), .verdict(.return),

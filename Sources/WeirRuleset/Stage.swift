@@ -52,59 +52,46 @@ enum PortShape: String, CaseIterable {
     }
 }
 
-/// A compiled stage: its maps, and which policy is to blame for how many elements.
+/// A stage before it is compiled.
+struct StagePlan {
+    let name: StageName
+    let shape: Shape
+    let entries: [StageEntry]
+    /// The policy that each entry comes from.
+    let policies: [PolicyID]
+
+    var boxes: [Box] { entries.flatMap(\.boxes) }
+}
+
+/// A compiled stage: its answer maps, and which policy is to blame for how many elements.
 struct CompiledStage {
     let name: StageName
+    /// The answer maps; the class maps belong to the class spaces.
     private(set) var sets: [String: NamedSet]
     private(set) var elementsByEntry: [Int]
     let shapes: [PortShape]
-    /// Suffixes of the class maps that exist, of `src4 … dstnet6`.
-    let classMaps: Set<String>
-
-    var elementCount: Int { sets.values.reduce(0) { $0 + $1.elements.count } }
+    /// Elements that entries would make, by entry, before any are made: class pairs × port pieces.
+    let estimates: [Int]
+    private let classLookups: [Rule]
 
     /// The rules that classify a packet and leave the answer in `meta priority`.
     var rules: [Rule] {
-        var rules = [Rule([.set(.priority, 0), .set(.mark, 0)])]
-        for (suffix, scratch, selector) in Self.classLookups where classMaps.contains(suffix) {
-            rules.append(Rule([.setFromMap(scratch, [selector], map: name.map(suffix))]))
-        }
-        for shape in shapes {
-            rules.append(
-                Rule([.setFromMap(.priority, shape.selectors, map: name.map(shape.rawValue))]))
-        }
-        return rules
+        [Rule([.set(.priority, 0), .set(.mark, 0)])] + classLookups
+            + shapes.map { shape in
+                Rule([.setFromMap(.priority, shape.selectors, map: name.map(shape.rawValue))])
+            }
     }
-
-    /// Ranges first, so that an exact address has the last word.
-    static let classLookups: [(suffix: String, scratch: Scratch, selector: Selector)] = [
-        ("srcnet4", .priority, .ipSource), ("srcnet6", .priority, .ip6Source),
-        ("src4", .priority, .ipSource), ("src6", .priority, .ip6Source),
-        ("dstnet4", .mark, .ipDestination), ("dstnet6", .mark, .ip6Destination),
-        ("dst4", .mark, .ipDestination), ("dst6", .mark, .ip6Destination),
-    ]
-
-    /// Elements that entries would make, by entry, before any are made: class pairs × port pieces.
-    let estimates: [Int]
 
     /// Compiles entries into maps; into none where that would make more than `budget` elements
     /// (see ``estimates``). Where two entries claim one key the earlier keeps it, unless it
     /// expires before the later one does: entries of one stage agree wherever they meet.
     init(
-        name: StageName, entries: [StageEntry], sets table: SetTable, previous: KernelTable?,
-        budget: Int
+        _ plan: StagePlan, sources: StageClasses, destinations: StageClasses,
+        previous: KernelTable?, budget: Int
     ) {
-        self.name = name
-        let boxes = entries.flatMap(\.boxes)
-        let sources = StageClasses(
-            side: .source, used: boxes.map(\.source), table: table, stage: name, previous: previous)
-        let destinations = StageClasses(
-            side: .destination, used: boxes.map(\.destination), table: table, stage: name,
-            previous: previous)
-        var sets = sources.maps.merging(destinations.maps) { a, _ in a }
-        classMaps = Set(sets.keys.map { String($0.dropFirst(name.text.count + 1)) })
-
-        estimates = entries.map { entry in
+        name = plan.name
+        classLookups = sources.lookups + destinations.lookups
+        estimates = plan.entries.map { entry in
             entry.boxes.reduce(0) { sum, box in
                 sum + (sources.members[box.source]?.count ?? 0)
                     * (destinations.members[box.destination]?.count ?? 0)
@@ -112,28 +99,28 @@ struct CompiledStage {
             }
         }
         var emitter = ElementEmitter()
-        let affordable = estimates.reduce(0, +) <= budget
-        for (index, entry) in entries.enumerated() where affordable {
-            for box in entry.boxes {
-                emitter.emit(
-                    entry, index: index, ports: box.ports,
-                    sources: sources.members[box.source] ?? [],
-                    destinations: destinations.members[box.destination] ?? [])
+        if estimates.reduce(0, +) <= budget {
+            for (index, entry) in plan.entries.enumerated() {
+                for box in entry.boxes {
+                    emitter.emit(
+                        entry, index: index, ports: box.ports,
+                        sources: sources.members[box.source] ?? [],
+                        destinations: destinations.members[box.destination] ?? [])
+                }
             }
         }
-        elementsByEntry = emitter.countByEntry(entries.count)
+        elementsByEntry = emitter.countByEntry(plan.entries.count)
         shapes = PortShape.allCases.filter { emitter.elements[$0]?.isEmpty == false }
+        sets = [:]
         for shape in shapes {
             let mapName = name.map(shape.rawValue)
             var flags: NamedSet.Flags = shape == .range ? [.interval] : []
             if name.timed { flags.insert(.timeout) }
-            sets[mapName] = NamedSet(
+            var map = NamedSet(
                 key: shape.key, kind: .map(.classid), flags: flags,
                 elements: emitter.elements[shape] ?? [:])
-        }
-        self.sets = sets.mapValues { $0 }
-        for key in self.sets.keys {
-            self.sets[key]?.declareSize(previous: previous?.sets[key])
+            map.declareSize(previous: previous?.sets[mapName])
+            sets[mapName] = map
         }
     }
 }

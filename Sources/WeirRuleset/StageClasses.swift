@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
-// Classes of addresses as one stage sees them: two addresses are one class where none of the
-// stage's sets tells them apart. Numbers are those that the kernel already uses for most of a
+// Classes of addresses as a stage sees them: two addresses are one class where none of some sets
+// tells them apart. Narrow sets make classes for their stage alone; broad sets, which take in
+// nearly every endpoint, share one space of classes, or each stage would repeat the landscape.
+// Numbers are those that the kernel already uses for most of a
 // class's addresses, so an edit renumbers nothing that it does not touch.
 
 import WeirModel
 
-/// One side of a stage: the class maps, and which classes each set consists of.
+/// A space of classes for one side of one or several stages: the class maps, and which classes
+/// each set consists of.
 struct StageClasses {
     enum Side {
         case source, destination
@@ -21,11 +24,14 @@ struct StageClasses {
     private(set) var maps: [String: NamedSet] = [:]
 
     private let side: Side
-    private let stage: StageName
+    private let space: String
 
-    init(side: Side, used: [SetID], table: SetTable, stage: StageName, previous: KernelTable?) {
+    /// - Parameters:
+    ///   - used: the sets to tell apart.
+    ///   - space: what the names of the maps begin with.
+    init(side: Side, used: [SetID], table: SetTable, space: String, previous: KernelTable?) {
         self.side = side
-        self.stage = stage
+        self.space = space
         let used = Set(used).sorted()
         // Signatures: which of the used sets each address class lies in.
         var signature = [[Int32]](repeating: [], count: table.classes.count)
@@ -46,6 +52,7 @@ struct StageClasses {
             for index in group.value { numberOfClass[index] = number }
         }
         buildMaps(table.classes, numberOfClass)
+        for name in maps.keys { maps[name]?.declareSize(previous: previous?.sets[name]) }
     }
 
     /// The class that needs no map entry: the addresses outside every declared range, or else
@@ -63,7 +70,28 @@ struct StageClasses {
     }
 
     private func map(_ kind: String, _ family: AddressFamily) -> String {
-        stage.map(side.prefix + kind + (family == .v4 ? "4" : "6"))
+        "\(space).\(side.prefix)\(kind)\(family == .v4 ? "4" : "6")"
+    }
+
+    /// The rules that put a packet's class into the scratch field of this side. Ranges first, so
+    /// that an exact address has the last word.
+    var lookups: [Rule] {
+        var rules: [Rule] = []
+        for kind in ["net", ""] {
+            for family in AddressFamily.allCases {
+                let name = map(kind, family)
+                guard maps[name] != nil else { continue }
+                let (scratch, selector): (Scratch, Selector) =
+                    switch (side, family) {
+                    case (.source, .v4): (.priority, .ipSource)
+                    case (.source, .v6): (.priority, .ip6Source)
+                    case (.destination, .v4): (.mark, .ipDestination)
+                    case (.destination, .v6): (.mark, .ip6Destination)
+                    }
+                rules.append(Rule([.setFromMap(scratch, [selector], map: name)]))
+            }
+        }
+        return rules
     }
 
     /// A number for each group of address classes: what most of its addresses have in the kernel.

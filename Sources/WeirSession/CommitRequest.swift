@@ -152,9 +152,10 @@ extension PolicyWriter {
             latest.contentHash == prepared.journal.entry.contentHash,
             latest.enabled == prepared.enabled
         {
+            let cut = try putInForce(prepared)
             return CommitOutcome(
                 revision: latest, gitCommit: nil, gitFailure: nil, written: [],
-                plan: prepared.plan)
+                plan: prepared.plan, connectionsCut: cut)
         }
         guard let confirmWithinSeconds, let startGuard else { return try commit(prepared) }
         return try commit(

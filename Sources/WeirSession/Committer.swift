@@ -42,18 +42,43 @@ public struct Committer: ~Copyable {
         guard let program else { throw .uncompilable(diagnostics) }
         let delta = program.ruleset.delta(
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
+        var cutter = ConnectionCutter(policySet, state: state)
+        let cuts = try connections(that: { cutter.denies($0) })
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,
             changes: PolicyChanges(from: kernel, to: program.ruleset, delta: delta),
-            foreignChains: try foreignChains(program.ruleset))
+            foreignChains: try foreignChains(program.ruleset), cuts: cutter.groups(cuts),
+            cutter: cutter)
         return (plan, diagnostics)
     }
 
-    /// Commits a plan whole or not at all.
-    public mutating func commit(_ plan: Plan) throws(CommitFailure) {
+    /// Commits a plan whole or not at all, then ends the connections that it denies.
+    /// - Returns: how many were ended.
+    @discardableResult
+    public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
         known = nil
         let after = try commit(plan.delta, against: plan.kernel, generation: plan.generation)
         known = (KernelTable(holding: plan.program.ruleset), after)
+        var cutter = plan.cutter
+        var count = 0
+        for connection in try connections(that: { cutter.denies($0) }) {
+            do throws(KernelError) {
+                if try socket.delete(connection) { count += 1 }
+            } catch {
+                throw .kernel(error)
+            }
+        }
+        return count
+    }
+
+    private mutating func connections(
+        that holds: (Connection) -> Bool
+    ) throws(CommitFailure) -> [Connection] {
+        do throws(KernelError) {
+            return try socket.readConnections().filter(holds)
+        } catch {
+            throw .kernel(error)
+        }
     }
 
     /// Which revision is in force; nil for no table.
@@ -114,7 +139,8 @@ public struct Committer: ~Copyable {
                 guard error.reason == .lostRace else { throw .kernel(error) }
             }
             let (now, current) = try readTable()
-            guard now == kernel else { throw .overtaken }
+            let nowMilliseconds = currentTimeMilliseconds()
+            guard Self.isUnchanged(now, since: kernel, nowMilliseconds) else { throw .overtaken }
             generation = current
         }
         throw .overtaken
@@ -134,6 +160,14 @@ public struct Committer: ~Copyable {
             }
         }
         return try readTable()
+    }
+
+    /// Whether weir's own table is as it was when the plan was made.
+    private static func isUnchanged(
+        _ now: KernelTable?, since earlier: KernelTable?, _ nowMilliseconds: Int64
+    ) -> Bool {
+        guard let now, let earlier else { return now == nil && earlier == nil }
+        return now.isUnchanged(since: earlier, nowMilliseconds: nowMilliseconds)
     }
 
     private mutating func readTable() throws(CommitFailure) -> (

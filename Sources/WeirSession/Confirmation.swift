@@ -74,8 +74,9 @@ extension PolicyWriter {
                     "the process that would take the commit back did not start",
                     help: "commit without --confirm, or free memory and processes"))
         }
+        let cut: Int
         do throws(CommitFailure) {
-            try kernel.commit(prepared.plan)
+            cut = try kernel.commit(prepared.plan)
         } catch {
             try? DurableFile.remove(path)
             throw .commit(error)
@@ -84,7 +85,7 @@ extension PolicyWriter {
         try onDisk { () throws(FileFailure) in try state.save(enabled: enabled) }
         return CommitOutcome(
             revision: journal.entry, gitCommit: nil, gitFailure: nil, written: [],
-            plan: prepared.plan)
+            plan: prepared.plan, connectionsCut: cut)
     }
 
     private func previousState() throws(WriteFailure) -> PendingConfirmation.Previous {
@@ -172,7 +173,7 @@ extension PolicyWriter {
                 let (plan, _) = try kernel.plan(
                     policySet.enabling(enabled), revision: revision,
                     state: PolicyState(epochSeconds: Int64(time(nil))))
-                try kernel.commit(plan)
+                _ = try kernel.commit(plan)
                 return
             } catch {
                 failure = error

@@ -52,18 +52,9 @@ public struct Plan: Sendable {
     public let changes: PolicyChanges
     /// Base chains of other tables on the hooks that weir uses.
     public let foreignChains: [ForeignBaseChain]
-
-    public init(
-        program: LoweredProgram, kernel: KernelTable?, generation: UInt32, delta: Delta,
-        changes: PolicyChanges, foreignChains: [ForeignBaseChain]
-    ) {
-        self.program = program
-        self.kernel = kernel
-        self.generation = generation
-        self.delta = delta
-        self.changes = changes
-        self.foreignChains = foreignChains
-    }
+    /// Live connections that the policy set denies and the commit would end.
+    public let cuts: [CutGroup]
+    let cutter: ConnectionCutter
 
     public var isEmpty: Bool { delta.isEmpty }
 

@@ -14,8 +14,9 @@ public protocol PolicyKernel: AnyObject {
     func plan(
         _ policySet: PolicySet, revision: Revision, state: PolicyState
     ) throws(CommitFailure) -> (Plan, [Diagnostic])
-    /// Commits a plan whole or not at all.
-    func commit(_ plan: Plan) throws(CommitFailure)
+    /// Commits a plan whole or not at all, then ends the connections that it denies.
+    /// - Returns: how many were ended.
+    func commit(_ plan: Plan) throws(CommitFailure) -> Int
     /// What is in force; nil for no table.
     func revision() throws(CommitFailure) -> Revision?
     /// Writes down which git commit holds what is in force.
@@ -38,7 +39,7 @@ public final class LiveKernel: PolicyKernel {
         try committer.plan(policySet, revision: revision, state: state)
     }
 
-    public func commit(_ plan: Plan) throws(CommitFailure) { try committer.commit(plan) }
+    public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }
 
     public func revision() throws(CommitFailure) -> Revision? { try committer.revision() }
 

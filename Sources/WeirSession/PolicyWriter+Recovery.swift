@@ -68,7 +68,7 @@ extension PolicyWriter {
             let (plan, _) = try kernel.plan(
                 policySet.enabling(journal.entry.enabled), revision: revision,
                 state: PolicyState(epochSeconds: Int64(time(nil))))
-            try kernel.commit(plan)
+            _ = try kernel.commit(plan)
         } catch {
             throw .commit(error)
         }

@@ -30,6 +30,8 @@ public struct CommitOutcome: Sendable {
     public let written: [String]
     /// What the kernel's commit changed; nil where only files were left to write.
     public var plan: Plan?
+    /// Live connections that were ended because they are denied now.
+    public var connectionsCut = 0
 }
 
 /// A commit that was worked out.
@@ -74,9 +76,10 @@ public struct PolicyWriter: ~Copyable {
         var journal = prepared.journal
         try keep(prepared, &journal)
         try write(journal)
-        try putInForce(prepared)
+        let cut = try putInForce(prepared)
         var outcome = try finish(&journal)
         outcome.plan = prepared.plan
+        outcome.connectionsCut = cut
         return outcome
     }
 
@@ -96,14 +99,16 @@ public struct PolicyWriter: ~Copyable {
     }
 
     /// The kernel's commit; a refusal leaves everything as it was.
-    func putInForce(_ prepared: PreparedCommit) throws(WriteFailure) {
+    func putInForce(_ prepared: PreparedCommit) throws(WriteFailure) -> Int {
+        let cut: Int
         do throws(CommitFailure) {
-            try kernel.commit(prepared.plan)
+            cut = try kernel.commit(prepared.plan)
         } catch {
             try? DurableFile.remove(state.journalPath)
             throw .commit(error)
         }
         try onStep(.kernelCommitted)
+        return cut
     }
 
     /// Everything after the kernel's commit. Each step does nothing where it is done already, so

@@ -66,6 +66,17 @@ extension KeywordSet {
         .from, .between, .allow, .reject, .drop, .overriding, .cap, .limit, .observe, .log,
         .priority, .mirror,
     ]
+    /// What may begin a line.
+    static let starters: KeywordSet = {
+        var all = declarations
+        all.formUnion(clauses)
+        all.insert(.policy)
+        return all
+    }()
+    /// What continues a clause, and never begins one.
+    static let continuations: KeywordSet = [
+        .to, .on, .across, .within, .with, .and, .or, .except, .in, .per, .reserve, .burst, .then,
+    ]
     static let activations: KeywordSet = [.until, .for, .during, .standby, .staged]
     static let transports: KeywordSet = [.tcp, .udp, .sctp, .icmp, .icmpv6]
 

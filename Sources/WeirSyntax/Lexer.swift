@@ -26,16 +26,19 @@ struct RawToken {
 
 struct Lexer {
     private let bytes: [UInt8]
+    private let lineStarts: [Int]
     private let id: SourceID
     private let keywords = KeywordTable()
     private var position = 0
     private(set) var tokens: [RawToken] = []
     private(set) var problems: [Diagnostic] = []
-    /// Where unterminated strings end: what follows there on the line is not reported again.
-    private(set) var unterminatedEnds: Set<Int> = []
+    /// Rests of lines that hold a reported problem: what the parser finds there is its consequence.
+    /// In order, without overlaps.
+    private(set) var troubled: [Range<Int>] = []
 
     init(_ text: SourceText, id: SourceID) {
         bytes = text.bytes
+        lineStarts = text.lineStarts
         self.id = id
         tokens.reserveCapacity(bytes.count / 5 + 1)
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -66,7 +69,7 @@ struct Lexer {
 
     // MARK: Trivia
 
-    /// Passes over trivia and says whether a newline was among it; trailing trivia stops before one.
+    /// Passes over trivia and says whether a newline was among it; trailing trivia stops there.
     private mutating func trivia(leading: Bool) -> Bool {
         var newline = false
         while position < bytes.count {
@@ -80,7 +83,9 @@ struct Lexer {
             case UInt8(ascii: "#"):
                 comment()
             case let byte where byte < 0x20 || byte >= 0x7F:
+                let start = position
                 guard skipMeaningless() else { return newline }
+                trouble(from: leading && newline ? start : tokens.last?.end ?? start)
             default:
                 return newline
             }
@@ -226,7 +231,7 @@ struct Lexer {
             [UInt8(ascii: "\r"), UInt8(ascii: " "), UInt8(ascii: "\t")]
                 .contains(bytes[position - 1])
         { position -= 1 }
-        unterminatedEnds.insert(position)
+        trouble(from: position)
         report(
             "unterminated-string", "this string does not end on its line", start..<position,
             help: "close it with `\"`", fixIt: ("close the string", position, "\""))
@@ -246,6 +251,19 @@ struct Lexer {
         return .stray
     }
 
+    /// Marks the line from an offset to its end.
+    private mutating func trouble(from start: Int) {
+        if let last = troubled.last, start < last.upperBound { return }
+        var low = 0
+        var high = lineStarts.count
+        while low < high {
+            let middle = (low + high) / 2
+            if lineStarts[middle] <= position { low = middle + 1 } else { high = middle }
+        }
+        let end = low < lineStarts.count ? lineStarts[low] : bytes.count + 1
+        troubled.append(start..<max(start, end))
+    }
+
     private mutating func report(
         _ code: String, _ message: String, _ range: Range<Int>, help: String,
         fixIt: (message: String, offset: Int, insertion: String)? = nil
@@ -262,5 +280,11 @@ struct Lexer {
                 .error, code, message,
                 at: SourceRange(source: id, start: range.lowerBound, end: range.upperBound),
                 help: help, fixIts: fixIts.map { [$0] } ?? []))
+        guard problems.count == Parser.diagnosticLimit else { return }
+        problems.append(
+            Diagnostic(
+                .error, "too-many-errors", "more than \(Parser.diagnosticLimit) errors",
+                at: problems[problems.count - 1].range,
+                help: "mend the first ones; is this a policy file?"))
     }
 }

@@ -25,6 +25,15 @@ enum Counting {
     case anything
     /// Whatever is written, zero as well.
     case anythingOrZero
+
+    /// What to do instead of writing zero.
+    fileprivate var zeroHelp: String {
+        switch self {
+        case .optionalConnections, .optional: "write at least 1, or leave it out"
+        case .connections, .rate: "write at least 1; to refuse everything, write `reject` or `drop`"
+        case .anything, .anythingOrZero: "write at least 1"
+        }
+    }
 }
 
 extension Parser {
@@ -85,8 +94,8 @@ extension Parser {
         let word = bytes(current)
         var value: Amount.Value
         if isDigit(word.first ?? 0) {
-            guard let number = number(allowsZero: counting == .anythingOrZero) else { return nil }
-            if at(.word), isAdjacent, source.bytes[current.start] == UInt8(ascii: "%") {
+            guard let number = number(counting) else { return nil }
+            if atPercentSign {
                 guard let amount = percentOfCapacity(number, from: start) else { return nil }
                 return .amount(amount)
             }
@@ -105,7 +114,7 @@ extension Parser {
         if case .fixed(let number) = value, at(.per), lookahead?.keyword == .endpoint {
             take(.keyword)
             take(.keyword)
-            guard expect(.of), let set = setExpression("whose endpoints are counted") else {
+            guard expect(.of), let set = setExpression("a set, whose endpoints are counted") else {
                 return nil
             }
             value = .perEndpoint(number, of: set)
@@ -130,19 +139,25 @@ extension Parser {
     }
 
     /// The digits that a word begins with; what follows them stays.
-    mutating func number(allowsZero: Bool) -> UInt64? {
+    mutating func number(_ counting: Counting) -> UInt64? {
         let word = bytes(current)
         let digits = word.prefix(while: isDigit)
         let place = range(digits.startIndex, digits.endIndex)
-        if let next = word.dropFirst(digits.count).first, !isLetter(next),
-            next != UInt8(ascii: "%")
-        {
+        let rest = word.dropFirst(digits.count)
+        if rest.first == UInt8(ascii: "/") {
+            error(
+                "missing-unit", "the number has no unit", at: range(place.end, place.end),
+                help: "write `connections/s` or `MB/s`",
+                fixIts: [insertion(" connections", at: place.end, "count connections")])
+            return nil
+        }
+        let isUnit = rest.first.map(isLetter) ?? true
+        guard isUnit && (rest.isEmpty || isAnyUnit(rest)) || rest.first == UInt8(ascii: "%") else {
             error(
                 "bad-number", "\(quoted(word)) is not a whole number", at: range(current),
-                help: next == UInt8(ascii: ".")
+                help: rest.first == UInt8(ascii: ".")
                     ? "write it in a smaller unit" : "write digits only")
-            take(.unexpected)
-            return 1
+            return nil
         }
         take(prefix: digits.count, .number)
         guard let number = UInt64(String(decoding: digits, as: UTF8.self)) else {
@@ -151,21 +166,43 @@ extension Parser {
                 help: "numbers go up to \(UInt64.max)")
             return 1
         }
-        if number == 0, !allowsZero {
-            error(
-                "zero-amount", "the amount is zero", at: place,
-                help: "to refuse everything, write `reject` or `drop`")
+        if number == 0, counting != .anythingOrZero {
+            error("zero-amount", "the amount is zero", at: place, help: counting.zeroHelp)
         }
         return number
     }
 
+    /// Whether bytes, up to a slash, are a unit or what people write for one.
+    private func isAnyUnit(_ bytes: ArraySlice<UInt8>) -> Bool {
+        let text = String(decoding: bytes.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+        return Self.units.contains(text) || meantUnit(text) != nil
+    }
+
+    private func meantUnit(_ unit: String) -> String? {
+        let lower = unit.lowercased()
+        return Self.units.first { $0.lowercased() == lower } ?? Self.foreignUnits[lower]
+            ?? (unit.count > 2 ? nearestName(to: unit, among: Self.units) : nil)
+    }
+
     /// `% of capacity of S` after its number.
     private mutating func percentOfCapacity(_ number: UInt64, from start: Int) -> Amount? {
-        guard percentSign(), expect(.of), expect(.capacity), expect(.of),
-            let set = setExpression("whose capacity")
+        guard percentSign() else { return nil }
+        if !at(.of) {
+            errorExpected(
+                "`of capacity of` and a service", help: "a share is one of a service's capacity")
+            return nil
+        }
+        guard expect(.of), expect(.capacity), expect(.of),
+            let set = setExpression("a service, whose capacity is meant")
         else { return nil }
         return Amount(
             value: .percentOfCapacity(number, of: set), unit: nil, range: range(from: start))
+    }
+
+    /// Whether a `%` is next, also if a space divides it from its number.
+    var atPercentSign: Bool {
+        guard at(.word), source.bytes[current.start] == UInt8(ascii: "%") else { return false }
+        return isAdjacent || current.end - current.start == 1
     }
 
     mutating func percentSign() -> Bool {
@@ -174,6 +211,11 @@ extension Parser {
                 "bad-number", "unexpected \(quoted(bytes(current))) after the number",
                 at: range(current), help: "write `80%`")
             return false
+        }
+        if !isAdjacent {
+            error(
+                "bad-number", "a space before `%`", at: range(current), help: "write `80%`",
+                fixIts: [replacement(of: range(previousEnd, current.start), by: "")])
         }
         take(.punctuation)
         return true
@@ -215,19 +257,47 @@ extension Parser {
             take(prefix: max(spelt.count, 1), .unexpected)
         }
         let name = Name(text: text, range: place)
-        guard current.kind == .word, isAdjacent, !atClauseEnd,
-            source.bytes[current.start] == UInt8(ascii: "/")
-        else { return (name, nil) }
-        take(prefix: 1, .punctuation)
-        guard let interval = interval() else { return nil }
-        return (name, interval)
+        if Self.foreignUnits[text.lowercased()]?.hasSuffix("/s") == true { return (name, .second) }
+        return intervalAfterUnit().map { (name, $0) }
     }
 
+    /// `/s` right after a unit, or nothing; also what people write for it.
+    private mutating func intervalAfterUnit() -> Rate.Interval?? {
+        guard at(.word) else { return .some(nil) }
+        if isAdjacent, source.bytes[current.start] == UInt8(ascii: "/") {
+            take(prefix: 1, .punctuation)
+            return interval().map { .some($0) }
+        }
+        let start = previousEnd
+        let next = lookahead.map(text) ?? ""
+        let meant: String
+        if current.keyword == .per, let near = Self.intervals[next] {
+            meant = near
+        } else if source.bytes[current.start] == UInt8(ascii: "/") {
+            meant = Self.intervals[next] ?? "s"
+        } else {
+            return .some(nil)
+        }
+        let end = Self.intervals[next] == nil ? current.end : lookahead?.end ?? current.end
+        error(
+            "bad-interval", "\(quoted(source.bytes[current.start..<end])) is no interval",
+            at: range(current.start, end), help: "write `/\(meant)` right after the unit",
+            fixIts: [
+                FixIt(
+                    message: "write `/\(meant)`",
+                    edits: [TextEdit(range: range(start, end), replacement: "/\(meant)")])
+            ])
+        return nil
+    }
+
+    /// What people write for intervals.
+    private static let intervals = [
+        "s": "s", "sec": "s", "second": "s", "seconds": "s", "m": "m", "min": "m", "minute": "m",
+        "minutes": "m", "h": "h", "hr": "h", "hour": "h", "hours": "h",
+    ]
+
     private mutating func errorUnknownUnit(_ unit: String, _ place: SourceRange) {
-        let lower = unit.lowercased()
-        let meant =
-            Self.units.first { $0.lowercased() == lower } ?? Self.foreignUnits[lower]
-            ?? nearestName(to: unit, among: Self.units)
+        let meant = meantUnit(unit)
         error(
             "unknown-unit", "unknown unit \(quoted(unit))", at: place,
             help: meant.map { "did you mean `\($0)`?" } ?? "units are \(alternatives(Self.units))",
@@ -248,11 +318,7 @@ extension Parser {
             take(.unit)
             return interval
         }
-        let meant = ["s", "m", "h"].first {
-            ["s": ["sec", "second", "seconds"], "m": ["min", "minute", "minutes"]][
-                $0, default: ["hour", "hours", "hr"]
-            ].contains(text.lowercased())
-        }
+        let meant = Self.intervals[text.lowercased()]
         error(
             "bad-interval", "unknown interval \(quoted(text))", at: place,
             help: meant.map { "did you mean `\($0)`?" } ?? "write `s`, `m` or `h`",

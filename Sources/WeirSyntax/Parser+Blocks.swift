@@ -11,17 +11,28 @@ struct OpenBrace {
     enum Kind { case layers, layer, clauses }
     let kind: Kind
     let range: SourceRange
-    /// "policy `az-bulkhead`"
-    let owner: String
+    let owner: BlockOwner
     /// Of the line that the owner begins on, in spaces and tabs.
     let indentation: Int
+}
+
+/// What a block belongs to, put into words only when something is wrong.
+struct BlockOwner: CustomStringConvertible {
+    let keyword: Keyword
+    let name: Name?
+
+    /// "policy `az-bulkhead`"
+    var description: String {
+        guard let name else { return keyword == .layers ? "`layers`" : keyword.text }
+        return "\(keyword.text) \(quoted(name.text))"
+    }
 }
 
 extension Parser {
     /// Parses `{ item; item … }`, on one line or many. `isSound` is false where the header has been
     /// reported already. Returns false if there was no block.
     mutating func block(
-        _ kind: OpenBrace.Kind, of owner: String, indentation: Int, isSound: Bool,
+        _ kind: OpenBrace.Kind, of owner: BlockOwner, indentation: Int, isSound: Bool,
         item: (inout Parser) -> Void
     ) -> Bool {
         guard openBrace(kind, of: owner, indentation: indentation, isSound: isSound) else {
@@ -42,7 +53,7 @@ extension Parser {
     }
 
     private mutating func openBrace(
-        _ kind: OpenBrace.Kind, of owner: String, indentation: Int, isSound: Bool
+        _ kind: OpenBrace.Kind, of owner: BlockOwner, indentation: Int, isSound: Bool
     ) -> Bool {
         if isSound, current.kind != .openBrace {
             let fixIt = insertion(" {", at: previousEnd, "open the block")
@@ -79,6 +90,7 @@ extension Parser {
 
     /// Takes the closing brace, or notices that it is missing; false if an item comes next.
     private mutating func closesBlock() -> Bool {
+        if hasGivenUp { skipRest() }
         let block = openBraces[openBraces.count - 1]
         if current.kind == .closeBrace {
             noteIndentation(of: block)
@@ -107,7 +119,7 @@ extension Parser {
     private mutating func reportMissingBraces() {
         let unclosed = openBraces.reversed().prefix { ends($0) }
         guard let innermost = unclosed.first else { return }
-        let owners = unclosed.map(\.owner).joined(separator: " and ")
+        let owners = unclosed.map(\.owner.description).joined(separator: " and ")
         let related =
             [suspiciousClose].compactMap { $0 }
             + unclosed.map { RelatedPlace(range: $0.range, message: "opened here") }
@@ -154,29 +166,14 @@ extension Parser {
                 fixIts: [insertion(";", at: previousEnd, "add `;`")])
             return
         }
+        if let block = openBraces.last, ends(block) { return }
+        if missingBraceOffset == current.start { return }
         let here = expected.keywords.map(\.text)
-        let help = here.isEmpty ? nil : "what may follow here: \(alternatives(here)), or a newline"
-        if let operation = strayOperator {
-            error(
-                "unexpected-token", "\(quoted(bytes(current))) is not an operator",
-                at: range(current), help: "write `\(operation)`",
-                fixIts: [replacement(of: range(current), by: operation)])
-        } else if suggestion(among: expected) != nil {
-            errorExpected("the end of the line")
-        } else {
-            errorExpected("the end of the line", help: help)
-        }
+        errorExpected(
+            "the end of the line",
+            help: here.isEmpty
+                ? nil : "what may follow here: \(alternatives(here)), or a newline")
         skipClause()
-    }
-
-    /// The word for a `&` or `|` that comes next.
-    private var strayOperator: String? {
-        guard current.kind == .stray else { return nil }
-        switch source.bytes[current.start] {
-        case UInt8(ascii: "&"): return "and"
-        case UInt8(ascii: "|"): return "or"
-        default: return nil
-        }
     }
 
     /// Takes one token that belongs to nothing.
@@ -191,6 +188,7 @@ extension Parser {
     mutating func skipClause() {
         let wasInBrackets = bracketDepth > 0
         bracketDepth = 0
+        if hasGivenUp { return skipRest() }
         guard !atClauseEnd || wasInBrackets else { return }
         let node = open(.unexpected)
         defer { close(node) }
@@ -204,10 +202,14 @@ extension Parser {
         }
     }
 
-    private var startsAnything: Bool {
-        KeywordSet.clauses.contains(current.keyword)
-            || KeywordSet.declarations.contains(current.keyword) || current.keyword == .policy
+    /// Takes what is left of the file, so that garbage costs no more than its bytes.
+    mutating func skipRest() {
+        let node = open(.unexpected)
+        while current.kind != .end { take(.unexpected) }
+        close(node)
     }
+
+    private var startsAnything: Bool { KeywordSet.starters.contains(current.keyword) }
 
     /// Skips `{ … }` with all that is in it; if it is never closed, up to a declaration in the
     /// first column.

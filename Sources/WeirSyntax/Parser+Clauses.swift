@@ -109,13 +109,6 @@ extension Parser {
         let node = open(.perScope)
         defer { close(node) }
         take(.keyword)
-        let help =
-            ["second", "minute", "hour"].contains(at(.word) ? text(current) : "")
-            ? "a rate is written with a slash: `50 connections/s`" : nil
-        if help != nil {
-            errorExpected("`source`, `destination` or `pair`", help: help)
-            return nil
-        }
         return expect(
             anyOf: [.source, .destination, .pair], "`source`, `destination` or `pair`"
         ).flatMap { PerScope(rawValue: $0.text) }
@@ -126,9 +119,9 @@ extension Parser {
         defer { close(node) }
         let start = current.start
         take(.keyword)
-        guard let amount = amount("how many to reserve", counting: .optionalConnections),
-            expect(.for, "for whom"),
-            let beneficiary = setExpression("for whom")
+        guard let amount = amount("a number to reserve", counting: .optionalConnections),
+            expect(.for, "a set"),
+            let beneficiary = setExpression("a set that it is reserved for")
         else { return nil }
         return CapClause.Reservation(
             amount: amount, beneficiary: beneficiary, range: range(from: start))
@@ -169,7 +162,7 @@ extension Parser {
         let node = open(.burst)
         defer { close(node) }
         take(.keyword)
-        return amount("how many at once", counting: .optional)
+        return amount("a number, the burst", counting: .optional)
     }
 
     mutating func excess() -> LimitClause.Excess? {

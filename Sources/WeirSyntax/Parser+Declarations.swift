@@ -8,6 +8,10 @@ extension Parser {
     mutating func policyFile() {
         let node = open(.policyFile)
         while current.kind != .end {
+            if hasGivenUp {
+                skipRest()
+                break
+            }
             let before = takenCount
             switch current.kind {
             case .semicolon: take(.punctuation)
@@ -31,39 +35,31 @@ extension Parser {
 
     /// One declaration, also where it is misplaced or its keyword misspelt.
     mutating func declaration() {
-        let clauses = KeywordSet.clauses
+        if let keyword = current.keyword, KeywordSet.starters.contains(keyword) {
+            errorMisplaced(keyword)
+            return declaration(keyword)
+        }
         var known = KeywordSet.declarations
         known.insert(.policy)
-        if known.contains(current.keyword) || clauses.contains(current.keyword) {
-            declaration(current.keyword)
-            return
-        }
+        let meant = suggestion(among: known) ?? suggestion(among: .clauses)
         let place = range(current)
-        let meant = suggestion(among: known) ?? suggestion(among: clauses)
+        let help = "a file holds \(alternatives(KeywordSet.declarations.keywords.map(\.text)))"
         guard current.kind == .word || current.kind == .string else {
-            error(
-                "unexpected-token", "expected a declaration, found \(quoted(bytes(current)))",
-                at: place, help: "a file holds \(alternatives(known.keywords.map(\.text)))")
-            current.kind == .openBrace ? skipBraces() : skipToken()
+            errorExpected("a declaration", isFirst: true, help: help)
+            current.kind == .openBrace ? skipUnexpectedBraces() : skipToken()
             return skipClause()
         }
-        let help =
-            meant.map { "did you mean `\($0.text)`?" }
-            ?? "a file holds \(alternatives(KeywordSet.declarations.keywords.map(\.text)))"
         error(
             "unknown-declaration", "unknown declaration \(quoted(bytes(current)))", at: place,
-            help: help, fixIts: meant.map { [replacement(of: place, by: $0.text)] } ?? [])
+            help: meant.map { "did you mean `\($0.text)`?" } ?? help,
+            fixIts: meant.map { [replacement(of: place, by: $0.text)] } ?? [])
         if let meant { return declaration(meant) }
         skipToken()
         skipClause()
-        if current.kind == .openBrace {
-            let node = open(.unexpected)
-            skipBraces()
-            close(node)
-        }
+        if current.kind == .openBrace { skipUnexpectedBraces() }
     }
 
-    private mutating func declaration(_ keyword: Keyword?) {
+    private mutating func declaration(_ keyword: Keyword) {
         switch keyword {
         case .landscape: add(landscape().map(Declaration.landscape))
         case .layers: add(layers().map(Declaration.layers))
@@ -73,32 +69,37 @@ extension Parser {
         case .assert: add(assertion().map(Declaration.assertion))
         case .when: add(trigger().map(Declaration.trigger))
         case .pattern: add(pattern().map(Declaration.pattern))
-        case .policy:
+        case .policy: _ = policy()
+        default: _ = clause(as: keyword)
+        }
+    }
+
+    private mutating func errorMisplaced(_ keyword: Keyword) {
+        let place = range(current)
+        if keyword == .policy {
             error(
-                "misplaced-policy", "a policy stands in a layer", at: range(current),
+                "misplaced-policy", "a policy stands in a layer", at: place,
                 help: "write `layer NAME { policy … }`")
-            _ = policy()
-        default:
+        } else if KeywordSet.clauses.contains(keyword) {
             error(
-                "misplaced-clause", "\(quoted(bytes(current))) stands in a policy",
-                at: range(current), help: "write `layer NAME { policy NAME { … } }`")
-            _ = clause()
+                "misplaced-clause", "`\(keyword.text)` stands in a policy", at: place,
+                help: "write `layer NAME { policy NAME { … } }`")
         }
     }
 
     /// A declaration that is not where it belongs, inside of a block.
-    mutating func misplacedDeclaration(in owner: String) {
-        let keyword = quoted(bytes(current))
-        if current.keyword == .policy {
+    mutating func misplacedDeclaration(in owner: BlockOwner) {
+        guard let keyword = current.keyword else { return }
+        if keyword == .policy {
             error(
                 "misplaced-policy", "policies do not nest", at: range(current),
                 help: "close \(owner) first")
             _ = policy()
         } else {
             error(
-                "misplaced-declaration", "\(keyword) cannot stand inside of a \(owner)",
+                "misplaced-declaration", "`\(keyword.text)` cannot stand inside of \(owner)",
                 at: range(current), help: "move it out of all braces")
-            declaration(current.keyword)
+            declaration(keyword)
         }
     }
 
@@ -112,6 +113,12 @@ extension Parser {
         let start = current.start
         take(.keyword)
         guard let path = string("the inventory's path in quotes") else { return nil }
+        guard !path.text.isEmpty else {
+            error(
+                "empty-name", "the path is empty", at: path.range,
+                help: "name an inventory, such as `\"inventory.yaml\"`")
+            return nil
+        }
         return LandscapeDeclaration(path: path, range: range(from: start))
     }
 
@@ -122,7 +129,10 @@ extension Parser {
         take(.keyword)
         let indentation = lineIndentation
         var entries: [LayersDeclaration.Entry] = []
-        let hasBlock = block(.layers, of: "`layers`", indentation: indentation, isSound: true) {
+        let hasBlock = block(
+            .layers, of: BlockOwner(keyword: .layers, name: nil), indentation: indentation,
+            isSound: true
+        ) {
             parser in
             repeat {
                 if let entry = parser.layerEntry() { entries.append(entry) }
@@ -208,7 +218,7 @@ extension Parser {
         let indentation = lineIndentation
         let errorsBefore = errorCount
         let name = name("the layer's name")
-        let owner = "layer" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .layer, name: name)
         var policies: [PolicyDeclaration] = []
         let hasBlock = block(
             .layer, of: owner, indentation: indentation, isSound: errorCount == errorsBefore
@@ -220,7 +230,7 @@ extension Parser {
     }
 
     /// What stands in a layer: policies, or something that is reported.
-    private mutating func layerItem(owner: String) -> PolicyDeclaration? {
+    private mutating func layerItem(owner: BlockOwner) -> PolicyDeclaration? {
         if current.keyword == .policy { return policy() }
         if KeywordSet.declarations.contains(current.keyword) {
             misplacedDeclaration(in: owner)
@@ -231,7 +241,7 @@ extension Parser {
             error(
                 "misplaced-clause", "\(quoted(bytes(current))) stands in a policy", at: place,
                 help: "write `policy NAME { … }` around it")
-            _ = clause()
+            _ = clause(as: current.keyword)
             return nil
         }
         let isMeant = suggestion(among: [.policy]) != nil
@@ -282,7 +292,7 @@ extension Parser {
         let errorsBefore = errorCount
         let name = name("the pattern's name")
         let parameters = name == nil ? nil : parameterList()
-        let owner = "pattern" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .pattern, name: name)
         isInPattern = true
         defer { isInPattern = false }
         let (clauses, hasBlock) = clauseBlock(
@@ -324,12 +334,10 @@ extension Parser {
         _ kind: RawToken.Kind, _ text: String, _ opening: SourceRange
     ) -> Bool {
         guard at(kind) else {
-            let place = found
-            error(
-                "missing-bracket", "expected `\(text)`, found \(place.text)", at: place.range,
+            errorExpected(
+                "`\(text)`", code: "missing-bracket",
                 related: [RelatedPlace(range: opening, message: "opened here")],
-                help: suggestion(among: expected).map { "did you mean `\($0.text)`?" }
-                    ?? "close it with `\(text)`",
+                help: "close it with `\(text)`",
                 fixIts: [insertion(text, at: previousEnd, "add `\(text)`")])
             return false
         }

@@ -34,7 +34,7 @@ extension Parser {
             take(.name)
             return Name(text: source.text(in: place.bytes), range: place)
         default:
-            errorExpected(what)
+            errorExpected(what, isFirst: true)
             return nil
         }
     }

@@ -34,7 +34,7 @@ extension Parser {
                     body: .instance(instance), range: range(from: start))
             }
         }
-        let owner = "policy" + (name.map { " \(quoted($0.text))" } ?? "")
+        let owner = BlockOwner(keyword: .policy, name: name)
         let (clauses, hasBlock) = clauseBlock(of: owner, indentation: indentation, isSound: isSound)
         guard let name, hasBlock else { return nil }
         return PolicyDeclaration(
@@ -82,9 +82,7 @@ extension Parser {
 
     private mutating func errorHeader() {
         if at(.string) {
-            error(
-                "unexpected-token", "expected `{`, found a second description",
-                at: range(current), help: "a policy has one description, right after its name")
+            errorExpected("`{`", help: "a policy has one description, right after its name")
         } else {
             let parts = expected.keywords.map(\.text)
             errorExpected(
@@ -109,7 +107,7 @@ extension Parser {
             guard let time = time() else { return nil }
             kind = .until(epochSeconds: time)
         case .for:
-            guard let seconds = duration("how long it is in force, such as `5m`") else {
+            guard let seconds = duration("a duration, such as `5m`") else {
                 return nil
             }
             kind = .forDuration(seconds: seconds)
@@ -137,7 +135,7 @@ extension Parser {
 
     /// `{ clause; clause … }` and whether there was such a block.
     mutating func clauseBlock(
-        of owner: String, indentation: Int, isSound: Bool
+        of owner: BlockOwner, indentation: Int, isSound: Bool
     ) -> ([Clause], Bool) {
         var clauses: [Clause] = []
         let hasBlock = block(
@@ -156,11 +154,17 @@ extension Parser {
 
     /// One clause, its keyword possibly misspelt; nil if anything was wrong with it.
     mutating func clause() -> Clause? {
-        let errorsBefore = errorCount
-        var keyword = current.keyword
-        if !KeywordSet.clauses.contains(keyword) {
-            keyword = suggestion(among: .clauses)
-            let place = range(current)
+        if let keyword = current.keyword, KeywordSet.clauses.contains(keyword) {
+            return clause(as: keyword)
+        }
+        let place = range(current)
+        let meant = suggestion(among: .clauses)
+        if KeywordSet.continuations.contains(current.keyword), current.afterNewline {
+            error(
+                "unknown-clause", "no clause begins with \(quoted(bytes(current)))", at: place,
+                help: "a clause stands on one line, or in parentheses on many",
+                fixIts: joiningFixIts)
+        } else {
             let known = alternatives(KeywordSet.clauses.keywords.map(\.text))
             error(
                 "unknown-clause",
@@ -168,26 +172,32 @@ extension Parser {
                     ? "no clause begins with \(quoted(bytes(current)))"
                     : "expected a clause, found \(quoted(bytes(current)))",
                 at: place,
-                help: keyword.map { "did you mean `\($0.text)`?" }
-                    ?? "a clause begins with \(known)",
-                fixIts: keyword.map { [replacement(of: place, by: $0.text)] } ?? [])
+                help: meant.map { "did you mean `\($0.text)`?" } ?? "a clause begins with \(known)",
+                fixIts: meant.map { [replacement(of: place, by: $0.text)] } ?? [])
         }
-        guard let keyword else {
+        if let meant {
+            _ = clause(as: meant)
+        } else {
             current.kind == .openBrace ? skipUnexpectedBraces() : skipToken()
             skipClause()
-            return nil
         }
-        guard let clause = clause(keyword) else {
+        return nil
+    }
+
+    mutating func skipUnexpectedBraces() {
+        let node = open(.unexpected)
+        skipBraces()
+        close(node)
+    }
+
+    /// The clause of a keyword, which the current token is or was meant to be.
+    mutating func clause(as keyword: Keyword?) -> Clause? {
+        let errorsBefore = errorCount
+        guard let keyword, let clause = clause(keyword) else {
             skipClause()
             return nil
         }
         return errorCount == errorsBefore ? clause : nil
-    }
-
-    private mutating func skipUnexpectedBraces() {
-        let node = open(.unexpected)
-        skipBraces()
-        close(node)
     }
 
     private mutating func clause(_ keyword: Keyword) -> Clause? {

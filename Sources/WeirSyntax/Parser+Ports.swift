@@ -68,7 +68,9 @@ extension Parser {
         let isKnown = KeywordSet.transports.keywords.contains { $0.text == word }
         if !isKnown {
             let known = KeywordSet.transports.keywords.map(\.text)
-            let near = nearestName(to: word.lowercased(), among: known)
+            let near =
+                ["icmp6", "ipv6-icmp"].contains(word)
+                ? "icmpv6" : nearestName(to: word.lowercased(), among: known)
             let place = range(start, slash)
             error(
                 "unknown-protocol", "unknown protocol \(quoted(word))", at: place,

@@ -92,6 +92,12 @@ extension Parser {
         let start = current.start
         guard let set = unrestrictedSet(what) else { return nil }
         guard take(.in) else { return set }
+        if !at(.zone), atName {
+            errorExpected(
+                "`zone` and its name",
+                fixIts: [insertion("zone ", at: current.start, "add `zone`")])
+            return nil
+        }
         guard expect(.zone), let zone = name("the zone's name") else { return nil }
         return .inZone(set, zone, range(from: start))
     }
@@ -117,6 +123,10 @@ extension Parser {
         default: break
         }
         let word = bytes(current)
+        if word.elementsEqual("not".utf8), let next = lookahead, startsOperand(next) {
+            errorNegation()
+            return nil
+        }
         if isName(word) { return firstName(what, isOperand: true).map { .name($0) } }
         if isAddressLike(word) { return .address(address()) }
         errorNotASet()
@@ -130,15 +140,31 @@ extension Parser {
                 && !KeywordSet.reserved.contains(token.keyword)
     }
 
+    private func startsOperand(_ token: RawToken) -> Bool {
+        startsName(token) || token.kind == .openParenthesis || token.kind == .openBracket
+    }
+
     private mutating func errorNotASet() {
         let word = bytes(current)
-        if word.contains(UInt8(ascii: "/")) || word.contains(UInt8(ascii: ":")) {
+        let isNumeric = isDigit(word.first ?? 0) && word.contains(UInt8(ascii: "."))
+        if isNumeric || word.contains(UInt8(ascii: "/")) || word.contains(UInt8(ascii: ":")) {
             error(
                 "bad-address", "\(quoted(word)) is neither a name nor an address",
-                at: range(current), help: "ports stand after `on`: `on tcp/80`")
+                at: range(current),
+                help: isNumeric
+                    ? "write an address such as `10.0.0.1`, `10.0.0.0/8` or `10.0.0.1-10.0.0.9`"
+                    : "ports stand after `on`: `on tcp/80`")
         } else {
             errorNotAName()
         }
+    }
+
+    /// `not S` is how other languages say `any except S`.
+    private mutating func errorNegation() {
+        error(
+            "unexpected-token", "there is no `not`", at: range(current),
+            help: "write `any except` and the set",
+            fixIts: [replacement(of: range(current), by: "any except")])
     }
 
     mutating func address() -> Name {
@@ -186,6 +212,7 @@ extension Parser {
         var requirements: [LabelRequirement] = []
         repeat {
             if at(.comma) { take(.punctuation) }
+            if at(.closeBracket), !requirements.isEmpty { break }
             guard let requirement = labelRequirement() else { return nil }
             requirements.append(requirement)
         } while at(.comma)

@@ -26,7 +26,7 @@ extension Parser {
                     help: "add `Z` for UTC or an offset such as `+02:00`",
                     fixIts: [insertion("Z", at: place.end, "make it UTC")])
             case .outOfRange(let what):
-                self.error("bad-time", "\(what) does not exist", at: place, help: form)
+                self.error("bad-time", what, at: place, help: form)
             default:
                 self.error("bad-time", "\(quoted(word)) is not a time", at: place, help: form)
             }
@@ -40,6 +40,7 @@ extension Parser {
     private mutating func takeStrayTimeParts() {
         while at(.word), let first = bytes(current).first,
             isDigit(first) || first == UInt8(ascii: "-")
+                || ["s", "m", "h", "d"].contains(text(current))
         {
             take(.unexpected)
         }
@@ -78,6 +79,7 @@ extension Parser {
             self.error("bad-duration", message, at: place, help: help)
         }
         take(.unexpected)
+        takeStrayTimeParts()
         return 1
     }
 
@@ -90,10 +92,11 @@ extension Parser {
         if at(.word), isLetter(bytes(current).first ?? 0) {
             repeat {
                 if at(.comma) { take(.punctuation) }
-                guard at(.word), let range = dayRange() else {
-                    if !at(.word) { errorExpected("a day, such as `Mon`") }
+                guard at(.word) else {
+                    errorExpected("a day, such as `Mon`")
                     return nil
                 }
+                guard let range = dayRange() else { return nil }
                 days.formUnion(range)
             } while at(.comma)
         } else {
@@ -112,7 +115,7 @@ extension Parser {
         } catch {
             let form = "write it like `Mon-Fri 09:00-17:00`"
             if case .outOfRange(let what) = error {
-                self.error("bad-window", "\(what) does not exist", at: place, help: form)
+                self.error("bad-window", what, at: place, help: form)
             } else {
                 self.error("bad-window", "\(quoted(word)) are no hours", at: place, help: form)
             }
@@ -131,7 +134,9 @@ extension Parser {
             let place = range(part.startIndex, part.endIndex)
             let spelt = source.text(in: place.bytes)
             guard let day = dayNames.firstIndex(of: spelt) else {
-                let meant = dayNames.first { spelt.lowercased().hasPrefix($0.lowercased()) }
+                let meant =
+                    part.allSatisfy(isLetter)
+                    ? dayNames.first { spelt.lowercased().hasPrefix($0.lowercased()) } : nil
                 error(
                     "bad-window", "\(quoted(part)) is not a day", at: place,
                     help: meant.map { "did you mean `\($0)`?" }

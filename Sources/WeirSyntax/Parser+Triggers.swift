@@ -39,10 +39,10 @@ extension Parser {
         take(.punctuation)
         guard let threshold = threshold(),
             expect(.for, "how long it must hold"),
-            let hold = duration("how long it must hold, such as `10s`"),
+            let hold = duration("a duration, such as `10s`"),
             expect(.enable, "a policy"), let enables = policyReference(),
             expect(.for, "how long it is enabled"),
-            let enableSeconds = duration("how long it is enabled, such as `5m`"),
+            let enableSeconds = duration("a duration, such as `5m`"),
             errorCount == errorsBefore
         else { return nil }
         return TriggerDeclaration(
@@ -58,10 +58,13 @@ extension Parser {
         if at(.word) {
             let word = bytes(current)
             let digits = word.prefix(while: isDigit)
-            if !digits.isEmpty, word.dropFirst(digits.count).first == UInt8(ascii: "%"),
-                lookahead?.keyword != .of
-            {
-                guard let number = number(allowsZero: true), percentSign() else { return nil }
+            let next = lookahead
+            let isPercent =
+                digits.count == word.count
+                ? next.map { bytes($0).elementsEqual("%".utf8) } ?? false
+                : word.dropFirst(digits.count).first == UInt8(ascii: "%") && next?.keyword != .of
+            if !digits.isEmpty, isPercent {
+                guard let number = number(.anythingOrZero), percentSign() else { return nil }
                 return .percent(number)
             }
         }

@@ -41,9 +41,8 @@ struct Parser {
     var damagedNames: [Name] = []
     var diagnostics: [Diagnostic] = []
     var errorCount = 0
-    /// Errors that start here or before were caused by one that is reported already.
-    var mutedEnd = -1
-    private let unterminatedEnds: Set<Int>
+    /// Where the lexer has reported something that explains all errors there.
+    let troubled: [Range<Int>]
 
     /// Inside parentheses and brackets a newline is white space.
     var bracketDepth = 0
@@ -66,7 +65,7 @@ struct Parser {
         current = lexer.tokens[0]
         diagnostics = lexer.problems
         errorCount = lexer.problems.count
-        unterminatedEnds = lexer.unterminatedEnds
+        troubled = lexer.troubled
         tokens.reserveCapacity(raw.count + raw.count / 4)
         records.reserveCapacity(raw.count)
     }
@@ -88,9 +87,27 @@ struct Parser {
     var atClauseEnd: Bool {
         switch current.kind {
         case .end, .semicolon, .closeBrace: true
-        default: current.afterNewline && bracketDepth == 0
+        default: current.afterNewline && (bracketDepth == 0 || startsLostLine)
         }
     }
+
+    /// Whether the current line, inside of brackets, can only be a new clause or declaration, so
+    /// that the brackets were not closed: no list or set has two words in a row like these.
+    private var startsLostLine: Bool {
+        guard let keyword = current.keyword, KeywordSet.starters.contains(keyword),
+            index + 2 < raw.count, !raw[index + 1].afterNewline
+        else { return false }
+        let next = raw[index + 1]
+        if keyword == .group { return raw[index + 2].kind == .equals }
+        return switch next.kind {
+        case .string, .openBrace: true
+        case .word: !KeywordSet.reserved.contains(next.keyword) || keyword == .from
+        default: false
+        }
+    }
+
+    /// Makes the current token belong to the clause of the line before.
+    mutating func joinLine() { current.afterNewline = false }
 
     /// Whether the keyword is next in this clause; notes that it would have been accepted.
     mutating func at(_ keyword: Keyword) -> Bool {
@@ -146,9 +163,6 @@ struct Parser {
             SyntaxToken(
                 kind: kind, leadingStart: trailingEnd, start: current.start, end: current.end,
                 trailingEnd: current.trailingEnd))
-        if !unterminatedEnds.isEmpty, unterminatedEnds.contains(current.end) {
-            mutedEnd = current.end
-        }
         if current.afterNewline { lineIndentation = indentation(current) }
         previousEnd = current.end
         previousKind = current.kind

@@ -91,10 +91,11 @@ public struct SyntaxEdits: Sendable {
         return beginsLine ? edit(range.start, end, "") : edit(start, end, endsLine ? "" : " ")
     }
 
-    /// Adds a declaration at the end of the file.
+    /// Adds a declaration at the end of the file; a block after an empty line.
     public func appending(_ text: String) -> TextEdit {
         let last = bytes.last
-        let lead = last == nil ? "" : last == UInt8(ascii: "\n") ? lineEnd : lineEnd + lineEnd
+        let gap = last == nil || last == UInt8(ascii: "\n") ? "" : lineEnd
+        let lead = gap + (last != nil && text.contains("{") ? lineEnd : "")
         return edit(
             bytes.count, bytes.count, lead + indented(text, by: "", first: false) + lineEnd)
     }

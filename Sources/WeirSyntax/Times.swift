@@ -8,7 +8,7 @@ enum TimeProblem: Error, Equatable {
     /// Not even of the right shape.
     case shape
     case missingZone
-    /// "month 13", "hour 24": what is out of range.
+    /// "there is no month 13"
     case outOfRange(String)
     /// A duration's number without a unit.
     case missingUnit
@@ -55,15 +55,19 @@ func timestamp(_ bytes: ArraySlice<UInt8>) throws(TimeProblem) -> Int64 {
         guard isEast || reader.skip("-"), let hours = reader.digits(2), reader.skip(":"),
             let minutes = reader.digits(2)
         else { throw .shape }
-        guard hours <= 14, minutes <= 59 else { throw .outOfRange("offset") }
+        guard hours <= 14, minutes <= 59 else {
+            throw .outOfRange("there is no offset of \(hours) hours and \(minutes) minutes")
+        }
         offset = (hours * 3600 + minutes * 60) * (isEast ? 1 : -1)
     }
     guard reader.rest.isEmpty else { throw .shape }
-    guard (1...12).contains(month) else { throw .outOfRange("month \(month)") }
-    guard day >= 1, day <= daysInMonth(month, year) else { throw .outOfRange("day \(day)") }
-    guard hour <= 23 else { throw .outOfRange("hour \(hour)") }
-    guard minute <= 59 else { throw .outOfRange("minute \(minute)") }
-    guard second <= 59 else { throw .outOfRange("second \(second)") }
+    guard (1...12).contains(month) else { throw .outOfRange("there is no month \(month)") }
+    guard day >= 1, day <= daysInMonth(month, year) else {
+        throw .outOfRange("month \(month) of \(year) has no day \(day)")
+    }
+    guard hour <= 23 else { throw .outOfRange("there is no hour \(hour)") }
+    guard minute <= 59 else { throw .outOfRange("there is no minute \(minute)") }
+    guard second <= 59 else { throw .outOfRange("there is no second \(second)") }
     let seconds = hour * 3600 + minute * 60 + second - offset
     return Int64(daysSinceEpoch(year, month, day)) * 86400 + Int64(seconds)
 }
@@ -130,11 +134,11 @@ func hoursOfDay(_ bytes: ArraySlice<UInt8>) throws(TimeProblem) -> (start: Int, 
         let endMinute = reader.digits(2), reader.rest.isEmpty
     else { throw .shape }
     for minute in [startMinute, endMinute] where minute > 59 {
-        throw .outOfRange("minute \(minute)")
+        throw .outOfRange("there is no minute \(minute)")
     }
-    guard startHour <= 23 else { throw .outOfRange("hour \(startHour)") }
-    guard endHour <= 23 || endHour == 24 && endMinute == 0 else {
-        throw .outOfRange("hour \(endHour)")
+    let isMidnight = endHour == 24 && endMinute == 0
+    for hour in [startHour, isMidnight ? 0 : endHour] where hour > 23 {
+        throw .outOfRange("there is no hour \(hour)")
     }
     return (startHour * 60 + startMinute, endHour * 60 + endMinute)
 }

@@ -46,7 +46,10 @@ struct Apply: ParsableCommand {
         } else {
             Output.write(describe(plan, ready.policySet))
             for path in outcome.written { Output.write("wrote: \(path) (`for` became `until`)") }
-            Output.write("applied: revision \(shortRevision(plan.program.ruleset.revision))")
+            let cut = outcome.connectionsCut
+            Output.write(
+                "applied: revision \(shortRevision(plan.program.ruleset.revision))"
+                    + (cut > 0 ? "; \(cut) live connection\(cut == 1 ? "" : "s") cut" : ""))
             if let confirm {
                 Output.write("unconfirmed: `weir confirm` within \(confirm.seconds) s keeps it")
             }

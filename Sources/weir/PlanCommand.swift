@@ -55,8 +55,13 @@ struct Remove: ParsableCommand {
 /// Plans, printing what is wrong where that fails.
 func makePlan(_ ready: ReadyPolicies, _ committer: inout Committer) throws -> Plan {
     do throws(CommitFailure) {
+        let state = currentState()
+        let enabled = StateDirectory.standard().enabledPolicies(
+            atEpochSeconds: state.epochSeconds)
+        let policySet = ready.policySet.enabling(enabled)
+            .startingDurations(at: state.epochSeconds)
         let (plan, diagnostics) = try committer.plan(
-            ready.policySet, revision: revision(of: ready), state: currentState())
+            policySet, revision: revision(of: ready), state: state)
         Output.diagnostics(diagnostics, ready.sources)
         return plan
     } catch {

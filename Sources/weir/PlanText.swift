@@ -34,6 +34,13 @@ func describe(_ plan: Plan, _ policySet: PolicySet) -> String {
             lines.append("restarts: \(restart.kind.rawValue) \(restart.name) (\(restart.origin))")
         }
     }
+    for cut in plan.cuts.prefix(20) {
+        lines.append(
+            paint("cuts", "31")
+                + ": \(cut.count) live \(cut.count == 1 ? "connection" : "connections")"
+                + " \(cut.source) -> \(cut.destination) \(cut.port)")
+    }
+    if plan.cuts.count > 20 { lines.append("cuts: … between \(plan.cuts.count - 20) more pairs") }
     for chain in plan.foreignChains {
         lines.append(
             "also there: \(chain.family) table \(chain.table), chain \(chain.chain) on "
@@ -84,6 +91,12 @@ private struct PlanDocument: Encodable {
         let priority: Int32
         let dropsByDefault: Bool
     }
+    struct Cut: Encodable {
+        let source: String
+        let destination: String
+        let port: String
+        let connections: Int
+    }
     let version = 1
     let changes: Bool
     let revision: String
@@ -95,6 +108,7 @@ private struct PlanDocument: Encodable {
     let elements: Int
     let stages: Int
     let restarts: [Restart]
+    let cuts: [Cut]
     let foreignChains: [ForeignChain]
 }
 
@@ -109,6 +123,11 @@ func planJSON(_ plan: Plan, _ policySet: PolicySet) throws -> String {
             stages: plan.program.stageCount,
             restarts: plan.delta.restarts.map {
                 .init(kind: $0.kind.rawValue, name: $0.name, policy: $0.origin)
+            },
+            cuts: plan.cuts.map {
+                .init(
+                    source: $0.source, destination: $0.destination, port: $0.port,
+                    connections: $0.count)
             },
             foreignChains: plan.foreignChains.map {
                 .init(

@@ -6,7 +6,6 @@ import ArgumentParser
 import FoundationEssentials
 import Glibc
 import WeirDiagnostics
-import WeirKernel
 import WeirModel
 import WeirREPL
 import WeirResolve
@@ -107,15 +106,15 @@ struct Repl: ParsableCommand {
     }
 }
 
-/// Hears of others' commits while nobody types.
+/// Hears of others' commits while nobody types. It asks for the revision once a second: watching
+/// the kernel's notifications would make it report each element of everybody's commits.
 private final class CommitWatch {
     private let session: PolicySession
-    private var monitor: CommitMonitor?
     private var known: String
+    private var asked: Int64 = 0
 
     init(_ session: PolicySession) {
         self.session = session
-        monitor = try? CommitMonitor.open()
         known = Self.inForce(session)
     }
 
@@ -125,17 +124,17 @@ private final class CommitWatch {
 
     /// A line about a commit that another prompt or tool made.
     func news() -> String? {
-        guard monitor != nil else { return nil }
-        let generation = (try? monitor?.nextGeneration(timeoutMilliseconds: 0)) ?? nil
-        guard generation != nil else { return nil }
-        let now = Self.inForce(session)
-        guard now != known else { return nil }
-        known = now
-        let entry = RevisionStore(session.state).latest
+        let now = currentState().epochSeconds
+        guard now != asked else { return nil }
+        asked = now
+        let current = Self.inForce(session)
+        guard current != known else { return nil }
+        known = current
         // This session's own commits are known already.
-        guard session.lastCommitted != now else { return nil }
-        guard let entry, entry.contentHash == now else {
-            return now.isEmpty ? "* the table `weir` was removed" : "* somebody changed the policies"
+        guard session.lastCommitted != current else { return nil }
+        guard let entry = RevisionStore(session.state).latest, entry.contentHash == current else {
+            return current.isEmpty
+                ? "* the table `weir` was removed" : "* somebody changed the policies in force"
         }
         return "* revision \(entry.number) by \(entry.who): \(entry.message)"
             + (entry.changeSummary.isEmpty ? "" : "  \(entry.changeSummary)")

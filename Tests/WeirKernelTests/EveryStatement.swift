@@ -19,16 +19,19 @@ func everyStatement(now: Int64) -> Ruleset {
             kind: .limit(
                 RateLimit(rate: 5_000_000, burst: 100_000, unit: .bytes, over: true))),
     ]
-    ruleset.sets = everySet(now: now)
+    ruleset.sets = exactMaps(now: now)
+    for more in [intervalSets(now: now), otherSets()] {
+        ruleset.sets.merge(more) { set, _ in set }
+    }
     ruleset.chains = everyChain()
     return ruleset
 }
 
 private let interaction: [FieldType] = [.classid, .mark, .inetProto, .inetService]
 
-private func everySet(now: Int64) -> [String: NamedSet] {
-    let v6 = { (text: String) in ElementKey(IPAddress(text)!.value) }
+private func exactMaps(now: Int64) -> [String: NamedSet] {
     let v4 = { (text: String) in IPAddress(text)!.value }
+    let v6 = { (text: String) in ElementKey(IPAddress(text)!.value) }
     let inTenMinutes = now + 600_000
     return [
         "src4": NamedSet(
@@ -49,6 +52,22 @@ private func everySet(now: Int64) -> [String: NamedSet] {
                     comment: "emergency.failover"),
                 ElementKey(fields: 1, 2, 17, 53): Element(value: .number(0x8000_0002)),
             ]),
+        "counters": NamedSet(
+            key: [.classid], kind: .objectMap(.counter), size: 100,
+            elements: [
+                ElementKey(0x8000_0001): Element(value: .object("allowed_1"), comment: "one"),
+                ElementKey(0x9000_0002): Element(value: .object("rejected_2")),
+            ]),
+        "rates": NamedSet(
+            key: interaction, kind: .objectMap(.limit),
+            elements: [ElementKey(fields: 1, 2, 6, 80): Element(value: .object("rate_1"))]),
+    ]
+}
+
+private func intervalSets(now: Int64) -> [String: NamedSet] {
+    let v4 = { (text: String) in IPAddress(text)!.value }
+    let inTenMinutes = now + 600_000
+    return [
         "ranges": NamedSet(
             key: [.classid, .ipv4Address, .inetService], kind: .map(.classid), flags: .interval,
             elements: [
@@ -72,6 +91,11 @@ private func everySet(now: Int64) -> [String: NamedSet] {
         "ports": NamedSet(
             key: [.inetService], flags: .interval,
             elements: [ElementKey(0, through: 1023): Element(), ElementKey(8080): Element()]),
+    ]
+}
+
+private func otherSets() -> [String: NamedSet] {
+    [
         "types4": NamedSet(
             key: [.classid, .mark, .icmpType], elements: [ElementKey(fields: 1, 2, 8): Element()]),
         "types6": NamedSet(
@@ -87,15 +111,6 @@ private func everySet(now: Int64) -> [String: NamedSet] {
                 ElementKey(0x7000_0001): Element(connectionCount: 6, comment: "resilience.protect"),
                 ElementKey(0x7000_0002): Element(connectionCount: 4),
             ]),
-        "counters": NamedSet(
-            key: [.classid], kind: .objectMap(.counter), size: 100,
-            elements: [
-                ElementKey(0x8000_0001): Element(value: .object("allowed_1"), comment: "one"),
-                ElementKey(0x9000_0002): Element(value: .object("rejected_2")),
-            ]),
-        "rates": NamedSet(
-            key: interaction, kind: .objectMap(.limit),
-            elements: [ElementKey(fields: 1, 2, 6, 80): Element(value: .object("rate_1"))]),
         "marks": NamedSet(
             key: [.ctID], kind: .map(.mark), flags: [.dynamic, .timeout], size: 4096,
             timeoutMilliseconds: 5000),

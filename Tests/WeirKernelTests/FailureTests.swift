@@ -112,6 +112,30 @@ import WeirRuleset
         }
     }
 
+    @Test(arguments: [
+        (18_446_744_072, 1, 1, RateLimit.Unit.bytes, true), (18_446_744_073, 1, 1, .bytes, false),
+        (5_124_095, 3600, 0, .bytes, false), (5_124_094, 3600, 1, .bytes, true),
+        (5_124_095, 3600, 1, .bytes, false), (1_000_000_000, 1, 5, .packets, true),
+    ])
+    func `the kernel takes the limits that are said to be in its range`(
+        rate: UInt64, interval: UInt64, burst: UInt32, unit: RateLimit.Unit, isInRange: Bool
+    ) throws {
+        let limit = RateLimit(rate: rate, intervalSeconds: interval, burst: burst, unit: unit)
+        #expect(limit.isInKernelRange == isInRange)
+        guard burst > 0 else { return }
+        try inNewNamespace {
+            var socket = try NetfilterSocket.open()
+            let ruleset = Ruleset(objects: ["l": NamedObject(kind: .limit(limit))])
+            if isInRange {
+                try socket.bring(ruleset)
+                let table = try socket.readTable().table
+                #expect(brief(ruleset.delta(from: table, nowMilliseconds: 0)) == [])
+            } else {
+                #expect(throws: KernelError.self) { try socket.bring(ruleset) }
+            }
+        }
+    }
+
     @Test func `without privilege the error says what it needs`() async {
         await #expect(processExitsWith: .success) {
             precondition(unshare(cloneNewNet) == 0)

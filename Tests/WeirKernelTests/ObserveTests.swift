@@ -62,16 +62,44 @@ import WeirRuleset
         }
     }
 
-    @Test func `a monitor hears of every commit and of nothing else`() throws {
+    @Test func `a monitor hears of every commit and whose table it changed`() throws {
         try inNewNamespace {
             var monitor = try CommitMonitor.open()
             var socket = try NetfilterSocket.open()
-            #expect(try monitor.nextGeneration(timeoutMilliseconds: 20) == nil)
-            let own = try socket.bring(Ruleset())
-            #expect(try monitor.nextGeneration(timeoutMilliseconds: 1000) == own)
+            #expect(try monitor.nextCommit(timeoutMilliseconds: 20) == nil)
+            let generation = try socket.bring(everyStatement(now: currentTimeMilliseconds()))
+            let own = try #require(try monitor.nextCommit(timeoutMilliseconds: 1000))
+            #expect(own.generation == generation && own.touches())
+            #expect(!own.touches(family: .bridge) && !own.touches(table: "other"))
             try load(otherTable)
-            #expect(try monitor.nextGeneration(timeoutMilliseconds: 1000) == own + 1)
-            #expect(try monitor.nextGeneration(timeoutMilliseconds: 20) == nil)
+            try load("add element ip other learned { 10.0.0.2 }")
+            for next in [generation + 1, generation + 2] {
+                let commit = try #require(try monitor.nextCommit(timeoutMilliseconds: 1000))
+                #expect(commit.generation == next)
+                #expect(commit.tables == [TableName(family: 2, name: "other")])
+            }
+            #expect(try monitor.nextCommit(timeoutMilliseconds: 20) == nil)
+        }
+    }
+
+    @Test func `a reading is the same as a later one though its elements grow older`() throws {
+        try inNewNamespace {
+            var socket = try NetfilterSocket.open()
+            let now = currentTimeMilliseconds()
+            var ruleset = everyStatement(now: now)
+            ruleset.sets["adm"]!.elements[ElementKey(fields: 9, 9, 9, 9)] = Element(
+                value: .number(1), expiresAtMilliseconds: now + 100)
+            try socket.bring(ruleset, now: now)
+            let first = try #require(try socket.readTable().table)
+            usleep(150_000)
+            try load(otherTable)
+            let later = try #require(try socket.readTable().table)
+            #expect(first != later)
+            #expect(later.isUnchanged(since: first, nowMilliseconds: currentTimeMilliseconds()))
+            try load("add element inet weir src4 { 10.9.9.9 : 0:9 }")
+            let changed = try #require(try socket.readTable().table)
+            #expect(!changed.isUnchanged(since: first, nowMilliseconds: currentTimeMilliseconds()))
+            #expect(!later.isUnchanged(since: changed, nowMilliseconds: currentTimeMilliseconds()))
         }
     }
 
@@ -100,7 +128,8 @@ import WeirRuleset
                 ])
             try socket.bring(ruleset)
             let after = try socket.readTable().table
-            #expect(ruleset.delta(from: after, nowMilliseconds: currentTimeMilliseconds()).isEmpty)
+            let rest = ruleset.delta(from: after, nowMilliseconds: currentTimeMilliseconds())
+            #expect(brief(rest) == [])
         }
     }
 }
@@ -130,6 +159,11 @@ import WeirRuleset
                         port: PortPoint(protocolNumber: 6, port: four.port)))
             #expect(all.contains { $0.original == six.tuple && $0.reply.sourcePort == six.port })
             #expect(all.contains { $0.original.protocolNumber == 17 && !$0.isAnswered })
+            let given = KernelError(.refused, code: 0, operation: "stop at the first")
+            #expect(throws: given) {
+                try socket.forEachConnection { (_) throws(KernelError) in throw given }
+            }
+            #expect(try socket.readConnections().count == 3)
             var stranger = found
             stranger.id ^= 1
             #expect(try socket.delete(stranger) == false)

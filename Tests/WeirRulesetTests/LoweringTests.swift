@@ -32,10 +32,12 @@ import WeirTesting
             let set = random.policySet()
             let (program, diagnostics) = lower(set, options: LoweringOptions(state: Self.state))
             let ruleset = try #require(program?.ruleset, "\(diagnostics)")
+            var decider = FlowDecider(set, in: Self.state)
             for _ in 0..<60 {
                 let flow = random.flow()
                 let mark = random.chance(30) ? UInt32(0x4000) : 0
                 let verdict = set.decide(flow, in: Self.state)
+                #expect(decider.action(for: flow) == verdict.action, "round \(round): \(flow)")
                 let outcome = RulesetMachine.run(flow, mark: mark, through: ruleset)
                 let fate: MachineOutcome.Fate =
                     switch verdict.action {
@@ -71,7 +73,8 @@ import WeirTesting
             let set = random.policySet()
             let options = LoweringOptions(state: Self.state)
             let first = try #require(lower(set, options: options).0?.ruleset)
-            let second = try #require(lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
+            let second = try #require(
+                lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
             #expect(first == second)
         }
     }
@@ -94,7 +97,8 @@ import WeirTesting
                 set.policies[index].overriding.append(
                     Override(policy: PolicyID(index: set.policies.count - 1)))
             }
-            let second = try #require(lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
+            let second = try #require(
+                lower(set, options: options, previous: KernelTable(holding: first)).0?.ruleset)
             for map in ProgramName.counterMaps + [ProgramName.limits, ProgramName.caps] {
                 for (key, element) in first.sets[map]?.elements ?? [:] {
                     #expect(second.sets[map]?.elements[key] == element, "\(map)")

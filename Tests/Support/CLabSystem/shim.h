@@ -9,6 +9,9 @@
 
 extern char **environ;
 extern int setns(int descriptor, int type);
+extern int accept4(int listener, struct sockaddr *peer, socklen_t *length, int flags);
+extern int pipe2(int ends[2], int flags);
+extern int mkostemp(char *template, int flags);
 
 /* Moves the calling thread, and only it, into a network namespace. */
 static inline int lab_enter_network_namespace(int descriptor) {

@@ -66,8 +66,7 @@ func spawn(
 
 private func temporaryFile() throws(LabFailure) -> Int32 {
     var template = Array("/tmp/weir-lab-XXXXXX".utf8CString)
-    let descriptor = try checked(unsafe mkstemp(&template), "mkstemp")
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    let descriptor = try checked(unsafe mkostemp(&template, O_CLOEXEC), "mkostemp")
     unsafe unlink(&template)
     return descriptor
 }

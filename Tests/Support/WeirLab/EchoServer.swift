@@ -21,8 +21,7 @@ public final class EchoServer: Sendable {
     ) throws(LabFailure) {
         raiseFileLimit()
         var ends: [Int32] = [-1, -1]
-        try checked(unsafe pipe(&ends), "pipe")
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        try checked(unsafe pipe2(&ends, O_CLOEXEC), "pipe2")
         stopPipe = ends
         let loop = try namespace.run { () throws(LabFailure) in
             try EchoLoop(stop: ends[0], tcp: tcp, udp: udp)
@@ -100,10 +99,8 @@ private final class EchoLoop {
 
     private func acceptAll(_ listener: Int32) {
         while true {
-            let descriptor = accept(listener, nil, nil)
+            let descriptor = accept4(listener, nil, nil, O_NONBLOCK | O_CLOEXEC)
             guard descriptor >= 0 else { return }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
             descriptors.insert(descriptor)
             watch(descriptor, as: .connection)
         }
@@ -118,6 +115,9 @@ private final class EchoLoop {
         }
         if count > 0 || (count < 0 && errno == EAGAIN) { return }
         descriptors.remove(descriptor)
+        // A child between fork and exec may hold the socket a moment longer; unless removed, its
+        // events would come under a number that another thread's socket has by then.
+        poller.remove(descriptor)
         close(descriptor)
     }
 

@@ -3,6 +3,7 @@
 // Removes the namespaces of a process that ended, even by SIGKILL: a shell waits at the other end
 // of a pipe that closes with us. What a machine's crash left behind goes at the next start.
 
+import CLabSystem
 import Glibc
 import Synchronization
 
@@ -21,9 +22,8 @@ func startNamespaceReaper() { _ = reaperPipe }
 private let reaperPipe: Int32 = {
     removeLeftoverNamespaces()
     var ends: [Int32] = [-1, -1]
-    guard unsafe pipe(&ends) == 0 else { return -1 }
     // No child may hold the write end, or the pipe would outlive us.
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    guard unsafe pipe2(&ends, O_CLOEXEC) == 0 else { return -1 }
     let null = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
     let script = """
         trap '' HUP INT TERM; while read -r line; do :; done

@@ -29,10 +29,11 @@ final class Poller {
 
     deinit { close(descriptor) }
 
-    /// Watches a socket until it is closed or removed; its events carry the tag.
+    /// Watches a socket until it is removed; its events carry the tag. Remove before closing:
+    /// a copy of the socket in a child would keep it watched.
     func add(_ socket: Int32, _ interest: Interest, tag: UInt64) {
         let result = lab_poll_control(descriptor, EPOLL_CTL_ADD, socket, interest.rawValue, tag)
-        precondition(result == 0, "epoll_ctl")
+        precondition(result == 0, "epoll_ctl: errno \(errno)")
     }
 
     func remove(_ socket: Int32) {

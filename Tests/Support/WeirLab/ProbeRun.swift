@@ -172,9 +172,8 @@ final class ProbeRun {
         inFlight -= 1
         let descriptor = descriptors[index]
         guard descriptor >= 0 else { return }
-        if keepsOpen, outcome == .open {
-            return poller.remove(descriptor)
-        }
+        poller.remove(descriptor)
+        if keepsOpen, outcome == .open { return }
         descriptors[index] = -1
         closeAbruptly(descriptor)
     }

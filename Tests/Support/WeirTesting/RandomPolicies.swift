@@ -168,8 +168,11 @@ public struct RandomPolicies {
         case 0:
             port =
                 a.family == .v4
-                ? PortPoint(protocolNumber: IPProtocol.icmp, port: UInt16(onlyProbes ? 8 : pick([0, 8])))
-                : PortPoint(protocolNumber: IPProtocol.icmpv6, port: UInt16(onlyProbes ? 128 : pick([1, 128])))
+                ? PortPoint(
+                    protocolNumber: IPProtocol.icmp, port: UInt16(onlyProbes ? 8 : pick([0, 8])))
+                : PortPoint(
+                    protocolNumber: IPProtocol.icmpv6,
+                    port: UInt16(onlyProbes ? 128 : pick([1, 128])))
         case 1 where !onlyProbes: port = PortPoint(protocolNumber: 47, port: 0)
         default:
             port = PortPoint(

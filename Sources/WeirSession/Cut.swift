@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Established connections that a new policy set denies. The kernel lets them go on, since only new
+// connections are asked; a commit ends them by forgetting them, and a plan says so before.
+
+import Glibc
+import WeirKernel
+import WeirModel
+
+/// Connections between two parties that a commit would end.
+public struct CutGroup: Sendable, Hashable {
+    /// Names of services, or the address where it is no endpoint.
+    public let source: String
+    public let destination: String
+    /// `tcp/5432`
+    public let port: String
+    public let count: Int
+}
+
+/// Which live connections a policy set denies.
+struct ConnectionCutter {
+    private var decider: FlowDecider
+    private let policySet: PolicySet
+    private let own: Set<IPAddress>
+
+    init(_ policySet: PolicySet, state: PolicyState) {
+        self.policySet = policySet
+        decider = FlowDecider(policySet, in: state)
+        own = ownAddresses()
+    }
+
+    /// Only what crosses this gateway: connections of the gateway itself are not its to police, nor
+    /// are those that conntrack expected because of another one.
+    mutating func denies(_ connection: Connection) -> Bool {
+        guard !connection.isClosed, connection.status & UInt32(expectedBit) == 0 else {
+            return false
+        }
+        let flow = connection.flow
+        guard !isOwn(flow.source), !isOwn(flow.destination) else { return false }
+        switch decider.action(for: flow) {
+        case .allow, nil: return false
+        case .reject, .drop: return true
+        }
+    }
+
+    /// By who talks to whom, the largest group first.
+    func groups(_ connections: [Connection]) -> [CutGroup] {
+        struct Key: Hashable {
+            let source: String
+            let destination: String
+            let port: String
+        }
+        var counts: [Key: Int] = [:]
+        for connection in connections {
+            let flow = connection.flow
+            let proto = IPProtocol.name(flow.port.protocolNumber)
+            let key = Key(
+                source: name(flow.source), destination: name(flow.destination),
+                port: "\(proto)/\(flow.port.port)")
+            counts[key, default: 0] += 1
+        }
+        return counts.map { key, count in
+            CutGroup(
+                source: key.source, destination: key.destination, port: key.port, count: count)
+        }.sorted {
+            ($1.count, $0.source, $0.destination, $0.port)
+                < ($0.count, $1.source, $1.destination, $1.port)
+        }
+    }
+
+    private func name(_ address: IPAddress) -> String {
+        let names = decider.services(of: address).map { policySet.landscape.services[$0].name }
+        return names.isEmpty ? "\(address)" : names.joined(separator: "+")
+    }
+
+    private func isOwn(_ address: IPAddress) -> Bool {
+        if own.contains(address) { return true }
+        switch address {
+        case .v4(let value): return value >> 24 == 127
+        case .v6(let value): return value == 1
+        }
+    }
+}
+
+/// IPS_EXPECTED
+private let expectedBit = 1
+
+/// The addresses of this network namespace's interfaces.
+func ownAddresses() -> Set<IPAddress> {
+    var found: Set<IPAddress> = []
+    var list: UnsafeMutablePointer<ifaddrs>?
+    guard unsafe getifaddrs(&list) == 0 else { return found }
+    defer { unsafe freeifaddrs(list) }
+    var next = unsafe list
+    while let entry = unsafe next {
+        unsafe next = entry.pointee.ifa_next
+        guard let address = unsafe entry.pointee.ifa_addr else { continue }
+        switch Int32(unsafe address.pointee.sa_family) {
+        case AF_INET:
+            let value = unsafe UnsafeRawPointer(address).load(as: sockaddr_in.self)
+            found.insert(.v4(UInt32(bigEndian: value.sin_addr.s_addr)))
+        case AF_INET6:
+            let value = unsafe UnsafeRawPointer(address).loadUnaligned(
+                fromByteOffset: 8, as: UInt128.self)
+            found.insert(.v6(UInt128(bigEndian: value)))
+        default: break
+        }
+    }
+    return found
+}
