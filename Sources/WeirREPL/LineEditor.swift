@@ -53,10 +53,7 @@ public struct LineEditor: ~Copyable {
         isInterrupted.store(false, ordering: .relaxed)
         guard let text = unsafe readline(prompt) else { return nil }
         defer { unsafe free(text) }
-        if isInterrupted.exchange(false, ordering: .relaxed) {
-            unsafe weir_rl_put("^C\n")
-            return .interrupted
-        }
+        if isInterrupted.exchange(false, ordering: .relaxed) { return .interrupted }
         let line = unsafe String(cString: text)
         return .text(line)
     }

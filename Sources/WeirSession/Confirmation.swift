@@ -30,6 +30,8 @@ public struct PendingConfirmation: Codable, Sendable {
 
     public var message: String { journal.entry.message }
     public var root: String { journal.root }
+    /// Of the policies that it put in force.
+    public var contentHash: String { journal.entry.contentHash }
 }
 
 extension StateDirectory {

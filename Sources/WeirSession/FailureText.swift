@@ -87,6 +87,9 @@ extension PolicyStatus {
         }
         guard let inForce else { return "kernel:  no table `weir`" }
         let hash = inForce.contentHash.prefix(12)
+        if let pending, pending.contentHash == inForce.contentHash {
+            return "kernel:  \(hash), unconfirmed: \(pending.message)"
+        }
         guard let entry else { return "kernel:  \(hash), of which this log knows nothing" }
         return "kernel:  \(hash), revision \(entry.number) by \(entry.who), \(entry.message)"
     }

@@ -58,7 +58,8 @@ struct Repl: ParsableCommand {
             isWell = runLines(
                 AnyIterator { readLine() }, in: interpreter, keepsGoing: keepGoing)
         }
-        if !isWell { throw Stop(.refused) }
+        // Errors that are staged and not committed are no success of a script.
+        if !isWell || session.checked.diagnostics.hasErrors { throw Stop(.refused) }
     }
 
     /// What the last session left, and what is wrong with what is there.
