@@ -96,6 +96,10 @@ let package = Package(
                 name: "WeirCommandTests", dependencies: ["WeirLab", "weir"],
                 swiftSettings: strict),
             .executableTarget(
+                name: "session-benchmark",
+                dependencies: ["WeirSession"],
+                path: "Tests/Benchmarks/SessionBenchmark", swiftSettings: strict),
+            .executableTarget(
                 name: "kernel-benchmark",
                 dependencies: ["WeirRuleset", "WeirKernel"],
                 path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
