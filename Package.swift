@@ -93,7 +93,7 @@ let package = Package(
                 ],
                 swiftSettings: strict),
             .testTarget(
-                name: "WeirCommandTests", dependencies: ["WeirLab", "weir"],
+                name: "WeirCommandTests", dependencies: ["WeirModel", "WeirLab", "weir"],
                 swiftSettings: strict),
             .executableTarget(
                 name: "session-benchmark",

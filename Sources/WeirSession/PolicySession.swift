@@ -58,6 +58,8 @@ public final class PolicySession {
     public private(set) var lastCommitted: String?
     private var checkedCache: CheckedPolicySet?
     private var analyzer: Analyzer?
+    /// Declarations that were edited since the last analysis; nil where it could be any.
+    private var touched: Set<DeclarationName>? = []
     private(set) var head: String?
 
     /// - Parameter kernel: nil opens the one of this network namespace.
@@ -128,18 +130,20 @@ public final class PolicySession {
 
     public func stage(_ edits: [StagedEdit]) throws(StagingError) -> [StagedEdit] {
         let made = try work.stage(edits)
-        changed()
+        changed(made)
         return made
     }
 
     public func undo() -> [StagedEdit]? {
-        defer { changed() }
-        return work.undo()
+        let edits = work.undo()
+        changed(edits)
+        return edits
     }
 
     public func redo() -> [StagedEdit]? {
-        defer { changed() }
-        return work.redo()
+        let edits = work.redo()
+        changed(edits)
+        return edits
     }
 
     public func reset() {
@@ -152,8 +156,20 @@ public final class PolicySession {
         changed()
     }
 
-    private func changed() {
+    /// - Parameter edits: all that is different; nil where more may be.
+    private func changed(_ edits: [StagedEdit]? = nil) {
         checkedCache = nil
+        if let edits, !edits.isEmpty,
+            edits.allSatisfy({ if case .rename = $0.change { false } else { true } })
+        {
+            touched?.formUnion(edits.map(\.name))
+        } else {
+            touched = nil
+        }
+        persist()
+    }
+
+    private func persist() {
         guard let store else { return }
         do throws(FileFailure) {
             try store.save(work.edits)
@@ -184,11 +200,14 @@ public final class PolicySession {
         guard var current = analyzer else {
             let fresh = Analyzer(policySet, options: AnalysisOptions(epochSeconds: now()))
             analyzer = fresh
+            touched = []
             return fresh.findings
         }
         // One owner only, or the analyzer's tables would be copied.
         analyzer = nil
-        current.apply(PolicyEdit(from: current.policySet, to: policySet), giving: policySet)
+        let edit = PolicyEdit(touched, from: current.policySet, to: policySet)
+        current.apply(edit, giving: policySet)
+        touched = []
         let findings = current.findings
         analyzer = current
         return findings
@@ -281,8 +300,9 @@ public final class PolicySession {
         }
         lastCommitted = outcome.revision.contentHash
         if options.confirmWithinSeconds == nil {
+            let isAsChecked = draft.changedPaths(from: work.draft).isEmpty
             work.committed(as: draft)
-            changed()
+            if isAsChecked { persist() } else { changed() }
             head = GitRepository.head(containing: root)
         }
         return outcome

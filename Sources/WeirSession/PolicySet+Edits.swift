@@ -7,14 +7,40 @@ import WeirAnalysis
 public import WeirModel
 
 extension PolicyEdit {
-    /// The edit between two policy sets, as far as the names of their policies tell.
-    ///
-    /// Policies are compared by name only, so a set in which two of the same name differ counts as
-    /// ``other`` unless it is known from elsewhere which one was touched.
-    init(from old: PolicySet, to new: PolicySet) { self = .other }
+    /// The edit between two policy sets, where it is known which declarations were touched.
+    init(
+        _ touched: Set<DeclarationName>?, from old: PolicySet, to new: PolicySet
+    ) {
+        guard let touched, touched.count == 1, let name = touched.first,
+            case .policy(let layer, let policy) = name
+        else {
+            self = .other
+            return
+        }
+        let text = "\(layer).\(policy)"
+        let (before, after) = (old.exactPolicy(text), new.exactPolicy(text))
+        // A trigger's threshold can be a share of the policy's cap.
+        let isWatched = new.triggers.contains { $0.policy == after || $0.enables == after }
+        switch (before, after) {
+        case _ where isWatched || old.triggers.count != new.triggers.count: self = .other
+        case (let before?, let after?)
+        where before == after && old.policies.count == new.policies.count:
+            self = .replaced(after)
+        case (nil, let after?) where old.policies.count + 1 == new.policies.count:
+            self = .added(after)
+        case (let before?, nil) where old.policies.count == new.policies.count + 1:
+            self = .removed(before)
+        default: self = .other
+        }
+    }
 }
 
 extension PolicySet {
+    /// A policy by `layer.policy`; policies are sorted by layer and name.
+    fileprivate func exactPolicy(_ text: String) -> PolicyID? {
+        policyIDs.first { qualifiedName($0) == text }
+    }
+
     /// The policy set as it is if its `for D` begin now.
     public func startingDurations(at epochSeconds: Int64) -> PolicySet {
         var result = self
