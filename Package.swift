@@ -97,7 +97,7 @@ let package = Package(
                 swiftSettings: strict),
             .executableTarget(
                 name: "session-benchmark",
-                dependencies: ["WeirSession"],
+                dependencies: ["WeirModel", "WeirRuleset", "WeirSession"],
                 path: "Tests/Benchmarks/SessionBenchmark", swiftSettings: strict),
             .executableTarget(
                 name: "kernel-benchmark",

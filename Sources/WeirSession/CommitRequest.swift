@@ -31,6 +31,8 @@ public struct CommitRequest: Sendable {
     public var policySet: PolicySet
     /// Bytes of every policy file and inventory as they are after the commit, by path.
     public var contents: [String: [UInt8]]
+    /// Their hashes where they are known already.
+    var hashes: [String: String]?
     public var files: [FileChange] = []
     public var operation: RecordedRevision.Operation
     public var message: String
@@ -77,7 +79,7 @@ public struct CommitRequest: Sendable {
 
     /// The hash of the content.
     public var revisionHash: String {
-        contentHash(ofFiles: contents.mapValues { contentHash(of: $0) }, root: root)
+        contentHash(ofFiles: hashes ?? contents.mapValues { contentHash(of: $0) }, root: root)
     }
 }
 
@@ -118,7 +120,8 @@ extension PolicyWriter {
             previousContent: plan.kernel?.revision.contentHash ?? "", usesGit: request.usesGit,
             stagedDocument: request.stagedDocument, remainingEdits: request.remainingEdits)
         return PreparedCommit(
-            plan: plan, journal: journal, contents: request.contents, enabled: enabled)
+            plan: plan, journal: journal, contents: request.contents, hashes: request.hashes,
+            enabled: enabled)
     }
 
     /// Files that are no longer as they were read.

@@ -13,6 +13,7 @@ struct InventoryCache: Sendable {
     private struct Entry: Sendable {
         let source: SourceID
         let text: SourceText
+        let hash: String
         let landscape: Landscape
         let findings: [Diagnostic]
     }
@@ -23,6 +24,9 @@ struct InventoryCache: Sendable {
     private var merged: (paths: [String], landscape: Landscape, findings: [Diagnostic])?
 
     var paths: [String] { entries.keys.sorted() }
+
+    /// Content hashes by path.
+    var hashes: [String: String] { entries.mapValues(\.hash) }
 
     var texts: [SourceID: SourceText] {
         Dictionary(uniqueKeysWithValues: entries.values.map { ($0.source, $0.text) })
@@ -48,7 +52,8 @@ struct InventoryCache: Sendable {
             if source.index == nextSource { nextSource += 1 }
             let (landscape, found) = readInventory(text, id: source)
             entries[path] = Entry(
-                source: source, text: text, landscape: landscape, findings: found)
+                source: source, text: text, hash: contentHash(of: text.bytes),
+                landscape: landscape, findings: found)
         }
         let paths = self.paths
         if let old = known.merged, old.paths == paths,

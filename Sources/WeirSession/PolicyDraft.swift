@@ -14,6 +14,14 @@ public import WeirSyntax
 public struct DraftFile: Sendable {
     public let path: String
     public let parsed: ParsedFile
+    /// Of the bytes; kept, since a commit asks for it several times.
+    let hash: String
+
+    init(path: String, parsed: ParsedFile) {
+        self.path = path
+        self.parsed = parsed
+        hash = contentHash(of: parsed.tree.source.bytes)
+    }
 
     public var text: SourceText { parsed.tree.source }
     public var bytes: [UInt8] { text.bytes }
@@ -85,13 +93,13 @@ public struct PolicyDraft: Sendable {
             .filter { files[$0]?.bytes != other.files[$0]?.bytes }.sorted()
     }
 
-    /// Hashes of the inventories by path.
-    var inventoryHashes: [String: String] {
-        Dictionary(
-            uniqueKeysWithValues: inventories.texts.values.map {
-                ($0.name, contentHash(of: $0.bytes))
-            })
+    /// Content hashes of the policy files and the inventories, by path.
+    var hashes: [String: String] {
+        files.mapValues(\.hash).merging(inventories.hashes) { a, _ in a }
     }
+
+    /// The hash of the whole content, as in a ``Revision``.
+    var revisionHash: String { contentHash(ofFiles: hashes, root: root) }
 
     public var sources: SourceMap {
         var texts = [SourceText](repeating: SourceText(name: "", ""), count: nextSource)

@@ -221,8 +221,7 @@ public final class PolicySession {
     public func refresh() -> (changed: [String], conflicts: [EditConflict]) {
         let fresh = PolicyDraft(rereading: work.base, tree: tree)
         let paths = fresh.changedPaths(from: work.base)
-        let isInventoryChanged = fresh.contents.count != work.base.contents.count
-            || fresh.inventoryHashes != work.base.inventoryHashes
+        let isInventoryChanged = fresh.inventories.hashes != work.base.inventories.hashes
         guard !paths.isEmpty || isInventoryChanged else { return ([], []) }
         let conflicts = work.rebase(onto: fresh)
         if conflicts.isEmpty {
@@ -257,7 +256,7 @@ public final class PolicySession {
         let now = self.now()
         let enabled = state.enabledPolicies(atEpochSeconds: now)
         let revision = Revision(
-            contentHash: contentHash(of: checked.sources, root: root), gitCommit: head ?? "")
+            contentHash: work.draft.revisionHash, gitCommit: head ?? "")
         do throws(CommitFailure) {
             let set = policySet.enabling(enabled).startingDurations(at: now)
             let (plan, _) = try kernel.plan(
@@ -279,6 +278,7 @@ public final class PolicySession {
         var request = CommitRequest(
             root: root, policySet: policySet, contents: draft.contents, operation: .commit,
             message: options.message ?? defaultMessage)
+        request.hashes = draft.hashes
         request.files = draft.changedPaths(from: work.base).map { path in
             FileChange(
                 path: path, before: work.base.files[path]?.bytes, after: draft.files[path]?.bytes)

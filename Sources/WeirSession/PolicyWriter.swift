@@ -40,6 +40,8 @@ struct PreparedCommit {
     var journal: CommitJournal
     /// Everything the revision store must keep, by path.
     var contents: [String: [UInt8]]
+    /// Hashes of them, where they are known.
+    var hashes: [String: String]?
     var enabled: [EnabledPolicy]
 }
 
@@ -87,7 +89,7 @@ public struct PolicyWriter: ~Copyable {
         _ prepared: PreparedCommit, _ journal: inout CommitJournal
     ) throws(WriteFailure) {
         journal.entry.files = try onDisk { () throws(FileFailure) in
-            try store.keep(prepared.contents)
+            try store.keep(prepared.contents, hashes: prepared.hashes)
         }
         try onStep(.objectsKept)
     }

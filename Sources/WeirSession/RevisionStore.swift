@@ -73,11 +73,13 @@ public struct RevisionStore: Sendable {
     }
 
     /// Keeps the bytes of files; returns their hashes by path.
-    func keep(_ contents: [String: [UInt8]]) throws(FileFailure) -> [String: String] {
+    func keep(
+        _ contents: [String: [UInt8]], hashes known: [String: String]? = nil
+    ) throws(FileFailure) -> [String: String] {
         make(objects)
         var hashes: [String: String] = [:]
         for (path, bytes) in contents {
-            let hash = WeirSession.contentHash(of: bytes)
+            let hash = known?[path] ?? WeirSession.contentHash(of: bytes)
             hashes[absolutePath(path)] = hash
             let object = "\(objects)/\(hash)"
             guard unsafe access(object, F_OK) != 0 else { continue }

@@ -7,6 +7,8 @@
 //
 // PATH is a copy of a policy set, since it is committed to; WEIR_STATE names the state directory.
 
+import WeirModel
+import WeirRuleset
 import WeirSession
 
 @main
@@ -31,7 +33,15 @@ enum Main {
             let draft = session.work.draft
             _ = measure("  (resolve alone)") { draft.load() }
             _ = measure("  resolve and check") { session.checked }
-            _ = try measure("  (plan alone)") { try session.plan() }
+            let (plan, policySet) = try measure("  (plan alone)") { try session.plan() }
+            let options = LoweringOptions(
+                revision: plan.program.ruleset.revision, state: PolicyState(epochSeconds: 0))
+            _ = measure("  (lower alone)") {
+                lower(policySet, options: options, previous: plan.kernel)
+            }
+            _ = measure("  (delta alone)") {
+                plan.program.ruleset.delta(from: plan.kernel, nowMilliseconds: 0)
+            }
             _ = try measure("  commit") {
                 try session.commit(CommitOptions(message: "benchmark"))
             }
