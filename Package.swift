@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(
             name: "CNetfilter", providers: [.apt(["linux-libc-dev"])]),
+        .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
     ]
         + floor("WeirDiagnostics")
         + floor("WeirSyntax", ["WeirDiagnostics"], corpus: true)
@@ -47,7 +48,7 @@ let package = Package(
             corpus: true,
             // The pages are those of docs/patterns.
             resources: [.embedInCode("Library/library.weir"), .embedInCode("Library/pages")])
-        + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"])
+        + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"], tests: ["WeirResolve"])
         + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
             "WeirKernel", ["WeirDiagnostics", "WeirModel", "WeirRuleset", "CNetfilter"])
@@ -56,7 +57,13 @@ let package = Package(
             [
                 "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory", "WeirResolve",
                 "WeirAnalysis", "WeirRuleset", "WeirKernel",
-            ], tests: ["WeirTesting"])
+            ], tests: ["WeirTesting", "WeirLab"])
+        + floor(
+            "WeirREPL",
+            [
+                "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirRuleset",
+                "WeirKernel", "WeirSession", "CReadline",
+            ])
         + [
             .target(
                 name: "WeirTesting", dependencies: ["WeirModel", "WeirRuleset"],
@@ -65,7 +72,7 @@ let package = Package(
                 name: "weir",
                 dependencies: [
                     "WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirResolve", "WeirAnalysis",
-                    "WeirRuleset", "WeirKernel", "WeirSession",
+                    "WeirRuleset", "WeirKernel", "WeirSession", "WeirREPL",
                     .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 ],
                 swiftSettings: strict),
@@ -89,8 +96,12 @@ let package = Package(
                 ],
                 swiftSettings: strict),
             .testTarget(
-                name: "WeirCommandTests", dependencies: ["WeirLab", "weir"],
+                name: "WeirCommandTests", dependencies: ["WeirModel", "WeirLab", "weir"],
                 swiftSettings: strict),
+            .executableTarget(
+                name: "session-benchmark",
+                dependencies: ["WeirModel", "WeirRuleset", "WeirSession"],
+                path: "Tests/Benchmarks/SessionBenchmark", swiftSettings: strict),
             .executableTarget(
                 name: "kernel-benchmark",
                 dependencies: ["WeirRuleset", "WeirKernel"],

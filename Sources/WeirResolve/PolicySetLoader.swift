@@ -22,6 +22,18 @@ public struct LoadedPolicySet: Sendable {
     public let policySet: PolicySet?
     /// Of reading, parsing, the inventories and resolution, in this order.
     public let diagnostics: [Diagnostic]
+
+    public init(
+        sources: SourceMap, files: [ParsedFile], inventories: [String], landscape: Landscape,
+        policySet: PolicySet?, diagnostics: [Diagnostic]
+    ) {
+        self.sources = sources
+        self.files = files
+        self.inventories = inventories
+        self.landscape = landscape
+        self.policySet = policySet
+        self.diagnostics = diagnostics
+    }
 }
 
 /// Loads policy sets from a tree of files.
@@ -65,6 +77,24 @@ public struct PolicySetLoader {
         return LoadedPolicySet(
             sources: sources, files: files, inventories: inventories.paths, landscape: landscape,
             policySet: policySet, diagnostics: findings)
+    }
+
+    /// The policy files of a policy set as they are read, by path, without parsing them.
+    public func texts(_ path: String) -> ([SourceText], [Diagnostic]) {
+        var findings: [Diagnostic] = []
+        let texts = paths(under: path, &findings).compactMap { file in
+            read(file, "policy file", at: nil, &findings).map { SourceText(name: file, bytes: $0) }
+        }
+        return (texts, findings)
+    }
+
+    /// The text of an inventory that a policy file names.
+    public func inventoryText(
+        _ path: String, namedAt range: SourceRange
+    ) -> (SourceText?, [Diagnostic]) {
+        var findings: [Diagnostic] = []
+        let bytes = inventory(path, at: range, &findings)
+        return (bytes.map { SourceText(name: path, bytes: $0) }, findings)
     }
 
     // MARK: finding files
@@ -194,7 +224,7 @@ public struct PolicySetLoader {
     }
 
     /// A path as a file means it: relative to the directory of that file, `.` and `..` taken out.
-    static func path(_ path: String, relativeTo file: String) -> String {
+    public static func path(_ path: String, relativeTo file: String) -> String {
         let isAbsolute = path.hasPrefix("/") || file.hasPrefix("/")
         let base = path.hasPrefix("/") ? [] : file.split(separator: "/").dropLast()
         var parts: [Substring] = []

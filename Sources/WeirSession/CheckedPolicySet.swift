@@ -31,6 +31,17 @@ public struct CheckedPolicySet: Sendable {
         diagnostics = loaded.diagnostics + findings.map { $0.diagnostic(in: policySet) }
     }
 
+    /// What was read, with findings that an incremental analysis has made of it.
+    init(_ loaded: LoadedPolicySet, findings: [Finding]) {
+        self.loaded = loaded
+        self.findings = findings
+        guard let policySet = loaded.policySet else {
+            diagnostics = loaded.diagnostics
+            return
+        }
+        diagnostics = loaded.diagnostics + findings.map { $0.diagnostic(in: policySet) }
+    }
+
     /// Whether the input could not be read at all, rather than being wrong.
     public var isUnreadable: Bool {
         loaded.diagnostics.contains { $0.severity == .error && $0.range == nil }

@@ -21,6 +21,9 @@ public enum CommitFailure: Error, Sendable {
 /// The one connection to the kernel of this process.
 public struct Committer: ~Copyable {
     private var socket: NetfilterSocket
+    /// What the kernel held after this process's last commit, which saves reading it again as
+    /// long as nobody else commits.
+    private var known: (table: KernelTable, generation: UInt32)?
     private static let attempts = 20
 
     private init(socket: consuming NetfilterSocket) { self.socket = socket }
@@ -30,16 +33,22 @@ public struct Committer: ~Copyable {
     }
 
     /// Works out what it takes to put a policy set in force.
+    /// - Parameter onHost: whether to stand on this host rather than between others; nil: as the
+    ///   table in the kernel does, else between others.
     public mutating func plan(
-        _ policySet: PolicySet, revision: Revision, state: PolicyState
+        _ policySet: PolicySet, revision: Revision, state: PolicyState,
+        onHost: Bool? = nil
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
-        let (kernel, generation) = try readTable()
-        let options = LoweringOptions(revision: revision, state: state)
+        let (kernel, generation) = try currentTable()
+        let isOnHost = onHost ?? kernel?.isOnHost ?? false
+        let options = LoweringOptions(
+            revision: revision, state: state,
+            vantage: isOnHost ? .host(ownAddresses()) : .gateway)
         let (program, diagnostics) = lower(policySet, options: options, previous: kernel)
         guard let program else { throw .uncompilable(diagnostics) }
         let delta = program.ruleset.delta(
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
-        var cutter = ConnectionCutter(policySet, state: state)
+        var cutter = ConnectionCutter(policySet, state: state, onHost: isOnHost)
         let cuts = try connections(that: { cutter.denies($0) })
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,
@@ -53,7 +62,9 @@ public struct Committer: ~Copyable {
     /// - Returns: how many were ended.
     @discardableResult
     public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
-        try commit(plan.delta, against: plan.kernel, generation: plan.generation)
+        known = nil
+        let after = try commit(plan.delta, against: plan.kernel, generation: plan.generation)
+        known = (KernelTable(holding: plan.program.ruleset), after)
         var cutter = plan.cutter
         var count = 0
         for connection in try connections(that: { cutter.denies($0) }) {
@@ -76,11 +87,38 @@ public struct Committer: ~Copyable {
         }
     }
 
+    /// Which revision is in force; nil for no table.
+    public mutating func revision() throws(CommitFailure) -> Revision? {
+        do throws(KernelError) {
+            return try socket.readRevision()
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    /// Writes the git commit of what is in force into the table; changes nothing else.
+    public mutating func record(gitCommit: String) throws(CommitFailure) {
+        let (kernel, generation) = try currentTable()
+        guard let kernel, kernel.revision.gitCommit != gitCommit else { return }
+        var revision = kernel.revision
+        let held = Ruleset(family: kernel.family, name: kernel.name, revision: revision)
+        revision.gitCommit = gitCommit
+        let wanted = Ruleset(family: kernel.family, name: kernel.name, revision: revision)
+        let delta = wanted.delta(
+            from: KernelTable(holding: held), nowMilliseconds: currentTimeMilliseconds())
+        known = nil
+        let after = try commit(delta, against: kernel, generation: generation)
+        var table = kernel
+        table.sets[Revision.setName] = KernelTable(holding: wanted).sets[Revision.setName]
+        known = (table, after)
+    }
+
     /// Takes weir's table out of the kernel; false where there was none.
     public mutating func remove() throws(CommitFailure) -> Bool {
         let (kernel, generation) = try readTable()
         guard let kernel else { return false }
-        try commit(Delta.removing(kernel), against: kernel, generation: generation)
+        known = nil
+        _ = try commit(Delta.removing(kernel), against: kernel, generation: generation)
         return true
     }
 
@@ -94,15 +132,15 @@ public struct Committer: ~Copyable {
         }
     }
 
+    /// - Returns: the generation afterwards.
     private mutating func commit(
         _ delta: Delta, against kernel: KernelTable?, generation: UInt32
-    ) throws(CommitFailure) {
-        guard !delta.isEmpty else { return }
+    ) throws(CommitFailure) -> UInt32 {
+        guard !delta.isEmpty else { return generation }
         var generation = generation
         for _ in 0..<Self.attempts {
             do throws(KernelError) {
-                try socket.apply(delta, expectedGeneration: generation)
-                return
+                return try socket.apply(delta, expectedGeneration: generation)
             } catch {
                 guard error.reason == .lostRace else { throw .kernel(error) }
             }
@@ -112,6 +150,22 @@ public struct Committer: ~Copyable {
             generation = current
         }
         throw .overtaken
+    }
+
+    /// The table as known, if nobody has committed since, or as read.
+    private mutating func currentTable() throws(CommitFailure) -> (
+        table: KernelTable?, generation: UInt32
+    ) {
+        if let known {
+            do throws(KernelError) {
+                if try socket.generation() == known.generation {
+                    return (known.table, known.generation)
+                }
+            } catch {
+                throw .kernel(error)
+            }
+        }
+        return try readTable()
     }
 
     /// Whether weir's own table is as it was when the plan was made.

@@ -16,13 +16,20 @@ public struct SubprocessResult: Sendable {
 }
 
 public enum Subprocess {
+    /// Where a program's standard error goes.
+    public enum ErrorOutput: Sendable {
+        case dropped
+        /// Into the output.
+        case merged
+    }
+
     /// Runs a program found by PATH; nil where it cannot be started.
     /// - Parameters:
     ///   - arguments: the program's name first.
     ///   - input: its standard input; at most what fits into a pipe (64 KiB) is delivered.
-    ///   - quiet: its standard error is thrown away.
+    ///   - errors: where its standard error goes.
     public static func run(
-        _ arguments: [String], input: [UInt8] = [], quiet: Bool = true
+        _ arguments: [String], input: [UInt8] = [], errors: ErrorOutput = .dropped
     ) -> SubprocessResult? {
         var output: [Int32] = [-1, -1]
         var stdin: [Int32] = [-1, -1]
@@ -37,9 +44,12 @@ public enum Subprocess {
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe posix_spawn_file_actions_adddup2(&actions, stdin[0], STDIN_FILENO)
         unsafe posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO)
-        if quiet {
+        switch errors {
+        case .dropped:
             unsafe posix_spawn_file_actions_addopen(
                 &actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        case .merged:
+            unsafe posix_spawn_file_actions_adddup2(&actions, output[1], STDERR_FILENO)
         }
         var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { for index in arguments.indices { unsafe free(words[index]) } }

@@ -29,16 +29,16 @@ struct Explain: ParsableCommand {
             Output.error(problem.message, help: problem.help)
             throw Stop(.unusable)
         }
-        let explanations = distinct(flows, ready)
+        let explanations = Self.distinct(flows, ready)
         if format.json {
             Output.write(try json(explanations.map { Explanation($0, ready) }))
         } else {
-            Output.write(explanations.map { describe($0, ready) }.joined(separator: "\n\n"))
+            Output.write(explanations.map { Self.describe($0, ready) }.joined(separator: "\n\n"))
         }
     }
 
     /// One flow for each different answer, so that a service with many endpoints stays readable.
-    private func distinct(_ flows: [Flow], _ ready: ReadyPolicies) -> [ExplainedFlow] {
+    fileprivate static func distinct(_ flows: [Flow], _ ready: ReadyPolicies) -> [ExplainedFlow] {
         var found: [ExplainedFlow] = []
         for flow in flows {
             let verdict = ready.policySet.decide(flow, in: currentState())
@@ -51,7 +51,7 @@ struct Explain: ParsableCommand {
         return found
     }
 
-    private func describe(_ item: ExplainedFlow, _ ready: ReadyPolicies) -> String {
+    fileprivate static func describe(_ item: ExplainedFlow, _ ready: ReadyPolicies) -> String {
         let set = ready.policySet
         var lines = [item.flow.description + item.suffix(set), ""]
         let width = set.layers.map(\.name.count).max() ?? 0
@@ -69,6 +69,18 @@ struct Explain: ParsableCommand {
             lines.append("  subject to " + constraintLine(constraint, ready))
         }
         return lines.joined(separator: "\n")
+    }
+}
+
+/// The text of `explain` for the prompt, or what is wrong with the flow.
+func explanation(of flow: String, _ ready: ReadyPolicies) -> Result<String, StagingError> {
+    switch parseFlow(flow, in: ready.policySet) {
+    case .success(let flows):
+        return .success(
+            Explain.distinct(flows, ready).map { Explain.describe($0, ready) }
+                .joined(separator: "\n\n"))
+    case .failure(let problem):
+        return .failure(StagingError(problem.message, help: problem.help))
     }
 }
 

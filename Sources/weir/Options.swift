@@ -57,7 +57,7 @@ func loadWithoutErrors(_ path: String) throws -> ReadyPolicies {
 
 func revision(of ready: ReadyPolicies) -> Revision {
     Revision(
-        contentHash: contentHash(of: ready.sources),
+        contentHash: contentHash(of: ready.sources, root: ready.path),
         gitCommit: GitRepository.head(containing: ready.path) ?? "")
 }
 

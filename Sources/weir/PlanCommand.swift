@@ -34,38 +34,6 @@ struct PlanCommand: ParsableCommand {
     }
 }
 
-struct Apply: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Plan, then commit atomically.")
-
-    @OptionGroup var location: PolicyPath
-    @OptionGroup var format: JSONFlag
-
-    func run() throws {
-        let ready = try loadWithoutErrors(location.path)
-        var committer = try openCommitter()
-        let lock = try takeLock()
-        let plan = try makePlan(ready, &committer)
-        let cut: Int
-        do throws(CommitFailure) {
-            cut = try committer.commit(plan)
-        } catch {
-            throw report(error, ready.sources)
-        }
-        _ = consume lock
-        if format.json {
-            Output.write(try planJSON(plan, ready.policySet))
-        } else if plan.isEmpty {
-            Output.write("nothing to do: the kernel already enforces this policy set")
-        } else {
-            Output.write(describe(plan, ready.policySet))
-            Output.write(
-                "applied: revision \(shortRevision(plan.program.ruleset.revision))"
-                    + (cut > 0 ? "; \(cut) live connection\(cut == 1 ? "" : "s") cut" : ""))
-        }
-    }
-}
-
 struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Take weir's table out of the kernel; touches nothing else.")
@@ -87,8 +55,13 @@ struct Remove: ParsableCommand {
 /// Plans, printing what is wrong where that fails.
 func makePlan(_ ready: ReadyPolicies, _ committer: inout Committer) throws -> Plan {
     do throws(CommitFailure) {
+        let state = currentState()
+        let enabled = StateDirectory.standard().enabledPolicies(
+            atEpochSeconds: state.epochSeconds)
+        let policySet = ready.policySet.enabling(enabled)
+            .startingDurations(at: state.epochSeconds)
         let (plan, diagnostics) = try committer.plan(
-            ready.policySet, revision: revision(of: ready), state: currentState())
+            policySet, revision: revision(of: ready), state: state)
         Output.diagnostics(diagnostics, ready.sources)
         return plan
     } catch {

@@ -42,11 +42,11 @@ struct Show: ParsableCommand {
                         gitCommit: status.table.revision.gitCommit, policies: rows)))
         } else {
             Output.write("revision \(shortRevision(status.table.revision))")
-            Output.write(table(rows))
+            Output.write(Self.table(rows))
         }
     }
 
-    private func table(_ rows: [ShownPolicy]) -> String {
+    fileprivate static func table(_ rows: [ShownPolicy]) -> String {
         let width = rows.map(\.policy.count).max() ?? 0
         return rows.map { row in
             let pad = String(repeating: " ", count: width - row.policy.count)
@@ -54,6 +54,19 @@ struct Show: ParsableCommand {
             let left = row.secondsLeft.map { "  \(duration($0)) left" } ?? ""
             return "  \(row.policy)\(pad)  \(counts)\(left)"
         }.joined(separator: "\n")
+    }
+}
+
+/// What is in force, for the prompt.
+func describeInForce(_ kernel: any PolicyKernel) -> String {
+    do throws(CommitFailure) {
+        guard let status = try kernel.status() else {
+            return "no policy is in force: there is no table `weir` in this network namespace"
+        }
+        return "revision \(shortRevision(status.table.revision))\n"
+            + Show.table(ShownPolicy.all(in: status))
+    } catch {
+        return WriteFailure.commit(error).words.message
     }
 }
 

@@ -33,13 +33,23 @@ import WeirSession
     @Test func `content and names count, order does not`() {
         func hash(_ files: [(String, String)]) -> String {
             var sources = SourceMap()
-            for (name, text) in files { _ = sources.add(SourceText(name: name, text)) }
-            return contentHash(of: sources)
+            for (name, text) in files { _ = sources.add(SourceText(name: "set/" + name, text)) }
+            return contentHash(of: sources, root: "set")
         }
         let base = hash([("a", "x"), ("b", "y")])
         #expect(base.count == 32)
         #expect(base == hash([("b", "y"), ("a", "x")]))
         #expect(base != hash([("a", "y"), ("b", "x")]))
         #expect(base != hash([("ax", ""), ("b", "y")]))
+    }
+
+    @Test func `where it is called from does not count`() {
+        var here = SourceMap()
+        var there = SourceMap()
+        _ = here.add(SourceText(name: "./a.weir", "x"))
+        _ = here.add(SourceText(name: "inventory.yaml", "y"))
+        _ = there.add(SourceText(name: "/etc/set/a.weir", "x"))
+        _ = there.add(SourceText(name: "/etc/set/inventory.yaml", "y"))
+        #expect(contentHash(of: here, root: ".") == contentHash(of: there, root: "/etc/set"))
     }
 }

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// The kernel as a session needs it: what is in force, a plan against it, a commit. Behind a
+// protocol, so that commits, crashes and recoveries can be tested by the thousand in memory.
+
+public import WeirDiagnostics
+public import WeirKernel
+public import WeirModel
+public import WeirRuleset
+
+/// Something that enforces one policy set.
+public protocol PolicyKernel: AnyObject {
+    /// Works out what it takes to put a policy set in force.
+    func plan(
+        _ policySet: PolicySet, revision: Revision, state: PolicyState
+    ) throws(CommitFailure) -> (Plan, [Diagnostic])
+    /// Commits a plan whole or not at all, then ends the connections that it denies.
+    /// - Returns: how many were ended.
+    func commit(_ plan: Plan) throws(CommitFailure) -> Int
+    /// What is in force; nil for no table.
+    func revision() throws(CommitFailure) -> Revision?
+    /// Writes down which git commit holds what is in force.
+    func record(gitCommit: String) throws(CommitFailure)
+    /// What is in force, with counters; nil for no table.
+    func status() throws(CommitFailure) -> KernelStatus?
+    /// Takes weir's table away; false where there was none.
+    func remove() throws(CommitFailure) -> Bool
+}
+
+/// The kernel of this process's network namespace.
+public final class LiveKernel: PolicyKernel {
+    private var committer: Committer
+
+    public init() throws(KernelError) { committer = try Committer.open() }
+
+    public func plan(
+        _ policySet: PolicySet, revision: Revision, state: PolicyState
+    ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
+        try committer.plan(policySet, revision: revision, state: state)
+    }
+
+    public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }
+
+    public func revision() throws(CommitFailure) -> Revision? { try committer.revision() }
+
+    public func record(gitCommit: String) throws(CommitFailure) {
+        try committer.record(gitCommit: gitCommit)
+    }
+
+    public func status() throws(CommitFailure) -> KernelStatus? { try committer.status() }
+
+    public func remove() throws(CommitFailure) -> Bool { try committer.remove() }
+}

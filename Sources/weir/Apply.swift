@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Puts the policies as they stand in the files in force.
+
+import ArgumentParser
+import FoundationEssentials
+import WeirDiagnostics
+import WeirKernel
+import WeirModel
+import WeirREPL
+import WeirResolve
+import WeirRuleset
+import WeirSession
+
+struct Apply: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plan, then commit atomically.",
+        discussion: """
+            With --confirm, what was in force before comes back unless `weir confirm` is run in \
+            time, also if this terminal is gone by then.
+            """)
+
+    @OptionGroup var location: PolicyPath
+    @OptionGroup var format: JSONFlag
+    @Option(help: "Undo the commit unless it is confirmed within this time: 60s, 5m.")
+    var confirm: Duration?
+    @Option(name: .shortAndLong, help: "What the log says about it.")
+    var message = "weir apply"
+
+    func run() throws {
+        let ready = try loadWithoutErrors(location.path)
+        let outcome = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
+            let now = currentState().epochSeconds
+            let request = CommitRequest.applying(
+                ready.checked, ready.policySet, root: ready.path, message: message,
+                nowEpochSeconds: now)
+            return try writer.commit(
+                request, nowEpochSeconds: now, confirmWithinSeconds: confirm?.seconds,
+                startGuard: ConfirmationGuard.start(.standard()))
+        }
+        guard let plan = outcome.plan else { return }
+        if format.json {
+            Output.write(try planJSON(plan, ready.policySet))
+        } else if plan.isEmpty {
+            Output.write("nothing to do: the kernel already enforces this policy set")
+        } else {
+            Output.write(describe(plan, ready.policySet))
+            for path in outcome.written { Output.write("wrote: \(path) (`for` became `until`)") }
+            let cut = outcome.connectionsCut
+            Output.write(
+                "applied: revision \(shortRevision(plan.program.ruleset.revision))"
+                    + (cut > 0 ? "; \(cut) live connection\(cut == 1 ? "" : "s") cut" : ""))
+            if let confirm {
+                Output.write("unconfirmed: `weir confirm` within \(confirm.seconds) s keeps it")
+            }
+        }
+    }
+}
+
+/// `60s`, `5m`, `1h30m`.
+struct Duration: ExpressibleByArgument {
+    let seconds: Int64
+
+    init?(argument: String) {
+        guard let seconds = durationSeconds(argument) else { return nil }
+        self.seconds = seconds
+    }
+}
+
+/// Runs an operation of the one writer, after putting right what a crash left.
+func writing(
+    _ body: (inout PolicyWriter) throws(WriteFailure) -> CommitOutcome
+) throws -> CommitOutcome {
+    do throws(WriteFailure) {
+        var writer = try PolicyWriter(.standard(), try openKernel())
+        if let report = try writer.recover() { Output.message(report.text) }
+        return try body(&writer)
+    } catch {
+        throw stop(error)
+    }
+}
+
+private func openKernel() throws(WriteFailure) -> LiveKernel {
+    do throws(KernelError) { return try LiveKernel() } catch { throw .commit(.kernel(error)) }
+}
+
+/// Prints why nothing was written.
+func stop(_ failure: WriteFailure) -> Stop {
+    if case .commit(.uncompilable(let diagnostics)) = failure {
+        return report(.uncompilable(diagnostics), SourceMap())
+    }
+    let (message, help) = failure.words
+    Output.error(message, help: help)
+    switch failure {
+    case .commit(.kernel(let error)) where error.reason == .needsPrivilege: return Stop(.unusable)
+    case .lock(.unavailable), .file: return Stop(.unusable)
+    default: return Stop(.refused)
+    }
+}
