@@ -49,16 +49,8 @@ extension Analyzer {
             if defaultLayer(above: policies[a].layer) != nil { return .covered(by: []) }
             blockers += near.filter { policies[$0].layer < policies[a].layer }
         }
-        return uncovered(common(a, b), by: blockers.filter { $0 != a && $0 != b })
-    }
-
-    /// The first point of a region that no policy of `slots` decides steadily.
-    func uncovered(_ region: [Cell], by slots: [Int], assuming assumed: Int? = nil) -> CoverResult {
-        let bricks = Set(slots).sorted { policies[$0].id < policies[$1].id }
-            .filter { policies[$0].isSteadyDecider || $0 == assumed && policies[$0].decides }
-            .flatMap { policies[$0].bricks }
-        var search = CoverSearch(space, budget: options.searchBudget)
-        return search.run(region, bricks)
+        let others = blockers.filter { $0 != a && $0 != b }
+        return uncovered(common(a, b), by: others, .free(assuming: nil))
     }
 
     private func finding(
@@ -95,14 +87,7 @@ extension Analyzer {
 
     /// Whether a policy matches, whenever both are in force, all that another matches.
     func covers(_ a: Int, _ b: Int) -> Bool {
-        let region = policies[b].bricks.map { brick in
-            var cell = space.cell(brick)
-            cell.time.formIntersection(space.times[policies[a].time])
-            return cell
-        }
-        var search = CoverSearch(space, budget: options.searchBudget)
-        if case .covered = search.run(region, policies[a].bricks) { return true }
-        return false
+        isCovered(region(b), by: a)
     }
 
     /// Provable, unless enabling is needed or the search was cut off.

@@ -23,35 +23,44 @@ extension Analyzer {
     func maskedFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
         let entry = policies[slot]
         guard entry.constrains else { return [] }
-        let others = near.filter { policies[$0].constrains && isInForce($0, whenever: slot) }
-            .filter { covers($0, slot) }
-        let pairing = Pairing(region(slot), census)
-        let candidates = (others + [slot]).sorted { policies[$0].id < policies[$1].id }
-            .flatMap(constraints)
+        let covering = near.filter { policies[$0].constrains && isInForce($0, whenever: slot) }
+        guard !covering.isEmpty || constraints(slot).count > 1 else { return [] }
+        guard let admitted = admissible(slot, near) else {
+            return [
+                Finding(
+                    code: .maskedLimit, certainty: .undecided,
+                    policies: [.init(entry.id, .subject)])
+            ]
+        }
+        guard let first = admitted.first?.firstPoint else { return [] }
+        let candidates = (covering.filter { isCovered(admitted, by: $0) } + [slot])
+            .sorted { policies[$0].id < policies[$1].id }.flatMap(constraints)
         return constraints(slot).compactMap { constraint in
             let masking = candidates.first { tighter in
-                guard tighter != constraint, masks(tighter, constraint, pairing) != nil else {
+                guard tighter != constraint, masks(tighter, constraint, admitted) != nil else {
                     return false
                 }
                 return !isTie(constraint, tighter) || precedes(tighter, constraint)
             }
-            guard let masking, let numbers = masks(masking, constraint, pairing) else {
+            guard let masking, let numbers = masks(masking, constraint, admitted) else {
                 return nil
             }
-            let point = region(slot).first?.firstPoint
             return Finding(
                 code: .maskedLimit,
-                certainty: entry.standby ? .possible : .provable,
                 policies: [
                     .init(entry.id, .subject, constraint.part),
                     .init(policies[masking.slot].id, .tighter, masking.part),
                 ],
-                witness: point.map {
-                    Finding.Witness(
-                        flow: space.flow($0), state: state(at: $0, enabling: [slot]),
-                        timeDependent: entry.time != 0, arithmetic: numbers)
-                }, fix: .removePart(entry.id, constraint.part))
+                witness: Finding.Witness(
+                    flow: space.flow(first), state: state(at: first, enabling: [slot]),
+                    timeDependent: entry.time != 0, arithmetic: numbers),
+                fix: .removePart(entry.id, constraint.part))
         }
+    }
+
+    /// The flows of a policy that may be admitted while it is in force.
+    func admissible(_ slot: Int, _ near: [Int]) -> [Cell]? {
+        admissible(region(slot), among: near + [slot], .free(assuming: slot))
     }
 
     /// What a policy matches.
@@ -67,9 +76,10 @@ extension Analyzer {
     /// Whether the masked constraint would mask the other just as well.
     private func isTie(_ constraint: ConstraintReference, _ tighter: ConstraintReference) -> Bool {
         guard isInForce(constraint.slot, whenever: tighter.slot),
-            covers(constraint.slot, tighter.slot)
+            let admitted = admissible(tighter.slot, overlapping(tighter.slot)),
+            isCovered(admitted, by: constraint.slot)
         else { return false }
-        return masks(constraint, tighter, Pairing(region(tighter.slot), census)) != nil
+        return masks(constraint, tighter, admitted) != nil
     }
 
     private func precedes(_ a: ConstraintReference, _ b: ConstraintReference) -> Bool {
@@ -79,16 +89,17 @@ extension Analyzer {
     }
 
     /// The numbers that show that `tighter` lets through no more than `constraint` would, given
-    /// that it covers all its flows; `pairing` is of the constraint's policy.
+    /// that it covers all its flows that may be admitted.
     private func masks(
-        _ tighter: ConstraintReference, _ constraint: ConstraintReference, _ pairing: Pairing
+        _ tighter: ConstraintReference, _ constraint: ConstraintReference, _ admitted: [Cell]
     ) -> Finding.Arithmetic? {
+        let pairing = Pairing(admitted, census)
         switch (tighter.part, constraint.part) {
         case (.cap(let a), .cap(let b)):
             let other = policies[tighter.slot].caps[a]
             let own = policies[constraint.slot].caps[b]
             let counters = pairing.counters(other.scope, per: own.scope).most
-            let each = available(tighter.slot, a, to: region(constraint.slot))
+            let each = available(tighter.slot, a, to: admitted)
             let reserved = promised(constraint.slot, b).reduce(0, saturatingSum)
             let bound = own.connections - min(own.connections, reserved)
             let numbers = Finding.Arithmetic(

@@ -9,11 +9,12 @@ import WeirModel
 extension Analyzer {
     /// `broken-reservation` for the caps of a policy.
     func reservationFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        policies[slot].caps.indices.filter { !policies[slot].caps[$0].reservations.isEmpty }
-            .flatMap { cap in
-                [overReserved(slot, cap)].compactMap { $0 }
-                    + starvedReservations(slot, cap, near)
-            }
+        policies[slot].caps.indices.flatMap { cap -> [Finding] in
+            let shared = [sharedReservations(slot, cap, near)].compactMap { $0 }
+            guard !policies[slot].caps[cap].reservations.isEmpty else { return shared }
+            return [overReserved(slot, cap)].compactMap { $0 } + shared
+                + starvedReservations(slot, cap, near) + deniedReservations(slot, cap, near)
+        }
     }
 
     /// More reserved at one counter than the cap has.
@@ -99,14 +100,18 @@ extension Analyzer {
         let entry = policies[slot]
         let own = entry.caps[cap]
         return own.reservations.indices.compactMap { index in
-            let cells = entry.reserved[cap][index].map(space.cell)
+            guard let cells = promisedFlows(slot, cap, index, near) else {
+                return Finding(
+                    code: .brokenReservation, severity: .warning, certainty: .undecided,
+                    policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+            }
             guard !cells.isEmpty else { return nil }
             let promise = Finding.Arithmetic.Term(
                 counters: Pairing(cells, census).counters(own.scope), scope: own.scope,
                 each: own.reservations[index].connections)
             guard
                 let tight = tightest(
-                    cells, near + [slot], below: promise.product,
+                    cells, near + [slot], below: promise.product, assuming: slot,
                     except: ConstraintReference(slot: slot, part: .cap(cap)))
             else { return nil }
             let enabled = [slot] + (tight.family ?? []).map(\.slot)
@@ -121,7 +126,7 @@ extension Analyzer {
                 certainty: certainty,
                 policies: [.init(entry.id, .subject, .reservation(cap: cap, index))]
                     + (tight.family ?? []).map {
-                        .init(policies[$0.slot].id, .tighter, .cap($0.cap))
+                        .init(policies[$0.slot].id, .tighter, $0.part)
                     },
                 witness: tight.family.map { family in
                     Finding.Witness(
@@ -135,6 +140,19 @@ extension Analyzer {
         }
     }
 
+    /// The flows of a reservation that may be admitted while its policy is in force, at all times
+    /// of that policy.
+    func promisedFlows(_ slot: Int, _ cap: Int, _ index: Int, _ near: [Int]) -> [Cell]? {
+        admissible(
+            policies[slot].reserved[cap][index].map(space.cell), among: near + [slot],
+            .free(assuming: slot)
+        )?.map { cell in
+            var cell = cell
+            cell.time = space.times[policies[slot].time]
+            return cell
+        }
+    }
+
     /// The lightest family of caps that, at some instant, holds a region to less than `limit`.
     struct Tight {
         /// nil where the search was cut off.
@@ -142,19 +160,27 @@ extension Analyzer {
         let point: Point
     }
 
+    /// A family that needs no enabling (but of the assumed policy) is preferred to a tighter one
+    /// that does.
     func tightest(
-        _ region: [Cell], _ slots: [Int], below limit: UInt64, except own: ConstraintReference?
+        _ region: [Cell], _ slots: [Int], below limit: UInt64, assuming assumed: Int? = nil,
+        except own: ConstraintReference?
     ) -> Tight? {
         let caps = coveringCaps(region, slots, except: own)
+        let steady = caps.filter { !policies[$0.slot].standby || $0.slot == assumed }
+        let best = tightest(region, steady, below: limit)
+        if best?.family != nil || steady.count == caps.count { return best }
+        return tightest(region, caps, below: limit) ?? best
+    }
+
+    private func tightest(
+        _ region: [Cell], _ caps: [CoveringCap], below limit: UInt64
+    ) -> Tight? {
         guard !caps.isEmpty else { return nil }
         var best: (family: [CoveringCap], weight: UInt64, point: Point)?
         var undecided: Point?
         for instant in instants(telling: caps.map(\.slot), among: region) {
-            let now = region.compactMap { cell -> Cell? in
-                var cell = cell
-                cell.time = Bitset(capacity: space.times.instants.count, [instant])
-                return cell
-            }
+            let now = region.map { $0.at(instant) }
             guard let point = now.first?.firstPoint else { continue }
             let cover = LeastCover(
                 space, now, caps, below: best?.weight ?? limit, budget: options.searchBudget)
@@ -186,7 +212,7 @@ extension Analyzer {
                 .filter { ConstraintReference(slot: slot, part: .cap($0)) != own }
                 .map { index in
                     CoveringCap(
-                        slot: slot, cap: index, bricks: entry.bricks,
+                        slot: slot, part: .cap(index), bricks: entry.bricks,
                         term: .init(
                             counters: pairing.counters(entry.caps[index].scope),
                             scope: entry.caps[index].scope,

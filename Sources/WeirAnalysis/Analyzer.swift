@@ -53,15 +53,24 @@ public struct Analyzer: Sendable {
 
     private mutating func computeFindings() -> [Finding] {
         var found = overrideFindings() + emptinessFindings()
-        if found.contains(where: { $0.code == .overrideCycle }) { return found }
         for slot in policies.order where policies[slot].isLive {
             let near = overlapping(slot)
             found += decisionFindings(slot, near)
+            found += uselessnessFindings(slot, near)
+            found += deadFindings(slot, near)
             found += maskedFindings(slot, near)
             found += reservationFindings(slot, near)
         }
-        return found
+        found += assertionFindings() + lockoutFindings() + capacityFindings()
+        // While policies override each other in a loop nobody stands, and what depends on who
+        // stands has no meaning.
+        guard found.contains(where: { $0.code == .overrideCycle }) else { return found }
+        return found.filter { Self.meaningfulInLoops.contains($0.code) }
     }
+
+    private static let meaningfulInLoops: Set<FindingCode> = [
+        .overrideCycle, .overrideUnused, .emptySet, .expiredPolicy,
+    ]
 
     private func ordered(_ findings: [Finding]) -> [Finding] {
         findings.sorted { a, b in

@@ -5,10 +5,10 @@
 
 import WeirModel
 
-/// A cap as far as a region is concerned.
+/// A cap, or a limit on new connections, as far as a region is concerned.
 struct CoveringCap {
     let slot: Int
-    let cap: Int
+    let part: Finding.Part
     let bricks: [Brick]
     /// What it admits of the region.
     let term: Finding.Arithmetic.Term

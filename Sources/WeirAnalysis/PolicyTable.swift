@@ -87,11 +87,14 @@ struct PolicyTable {
         let reserved = policy.caps.map { cap in
             cap.reservations.map { space.bricks(bricks, from: $0.beneficiary) }
         }
+        var named: Set<Int> = []
+        let overriding = policy.overriding.map { slots[$0.policy.index] }
+            .filter { named.insert($0).inserted }
         return PolicyEntry(
             id: id, layer: policy.layer, action: policy.decision?.action,
             standby: policy.activation.standby, staged: policy.activation.staged, time: time,
             bricks: bricks, emptyInteractions: empty,
-            overriding: policy.overriding.map { slots[$0.policy.index] }, caps: policy.caps,
+            overriding: overriding, caps: policy.caps,
             limits: policy.limits, reserved: reserved, hasEffects: !policy.effects.isEmpty)
     }
 }

@@ -164,6 +164,13 @@ struct Space {
 }
 
 extension Cell {
+    /// The cell at one instant, whether it holds that instant or not.
+    func at(_ instant: Int) -> Cell {
+        var result = self
+        result.time = Bitset(words: time.words.count, only: instant)
+        return result
+    }
+
     /// The first point of a cell that is not empty, at a port that people know where there is a
     /// choice of protocol.
     var firstPoint: Point {
@@ -186,4 +193,9 @@ extension Cell {
         let isStart = raw & 0xFFFF == 0 && IPProtocol.hasPorts(UInt8(raw >> 16))
         return isStart && low + 80 <= high ? low + 80 : low
     }
+}
+
+extension Bitset {
+    /// One member, with room for 64 times as many as there are words.
+    init(words: Int, only member: Int) { self.init(capacity: words * 64, [member]) }
 }

@@ -45,6 +45,14 @@ struct RuleEncoder {
         case .connectionDirection(let direction):
             writer.loadConntrack(NFT_CT_DIRECTION)
             writer.compare(NFT_CMP_EQ, [direction == .original ? 0 : 1])
+        case .day(let day):
+            writer.loadMeta(NFT_META_TIME_DAY)
+            writer.compare(NFT_CMP_EQ, [day])
+        case .hours(let first, let last):
+            writer.loadMeta(NFT_META_TIME_HOUR)
+            writer.hostToNetwork()
+            writer.compare(NFT_CMP_GTE, first.networkBytes)
+            writer.compare(NFT_CMP_LTE, last.networkBytes)
         case .equals(let field, let value): match(field, NFT_CMP_EQ, value)
         case .differs(let field, let value): match(field, NFT_CMP_NEQ, value)
         case .inRange(let field, let low, let high):

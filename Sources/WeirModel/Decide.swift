@@ -61,14 +61,21 @@ extension PolicySet {
     /// Whether a policy is enforced in a state.
     public func isInForce(_ id: PolicyID, in state: PolicyState) -> Bool {
         let activation = self[id].activation
-        if activation.staged { return false }
-        if activation.standby, !state.enabled.contains(id) { return false }
-        if let until = activation.until, state.epochSeconds >= until { return false }
+        if activation.staged || !isEnabled(id, in: state) { return false }
         if !activation.during.isEmpty,
             !activation.during.contains(where: { $0.contains(epochSeconds: state.epochSeconds) })
         {
             return false
         }
+        return true
+    }
+
+    /// Whether a policy is neither over nor waiting to be enabled. It may still be staged, or
+    /// outside the hours that it holds in.
+    public func isEnabled(_ id: PolicyID, in state: PolicyState) -> Bool {
+        let activation = self[id].activation
+        if activation.standby, !state.enabled.contains(id) { return false }
+        if let until = activation.until, state.epochSeconds >= until { return false }
         return true
     }
 

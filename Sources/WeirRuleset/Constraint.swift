@@ -11,11 +11,12 @@ let maximumReservations = 4
 
 /// One thing that the kernel counts.
 struct LoweredConstraint {
-    enum Kind: Hashable {
-        case limit(RateLimit, Limit.Excess)
+    enum Measure: Hashable {
+        case limit(RateLimit)
         case cap(UInt32)
     }
-    let kind: Kind
+    let measure: Measure
+    let constraintClass: ConstraintClass
     let scope: CountingScope
     let boxes: [Box]
     /// `layer.policy.limit1`, `layer.policy.cap1`, `layer.policy.cap1.without1`: stable across
@@ -29,7 +30,13 @@ struct LoweredConstraint {
     /// comes before the whole, or a storm of refused connections would fill the whole.
     var order = 0
 
-    var counterName: String { name + ".refused" }
+    var counterName: String {
+        switch constraintClass {
+        case .limitCount, .capCount, .meterCount: name + ".would-refuse"
+        case .meterMark: name + ".marked"
+        default: name + ".refused"
+        }
+    }
 }
 
 extension PolicySet {
@@ -45,8 +52,10 @@ extension PolicySet {
                 guard !boxes.isEmpty else { return }
                 found.append(
                     LoweredConstraint(
-                        kind: .cap(UInt32(clamping: connections)), scope: cap.scope, boxes: boxes,
-                        name: capName + suffix, comment: kernelComment(qualifiedName(id)),
+                        measure: .cap(UInt32(clamping: connections)),
+                        constraintClass: self[id].activation.staged ? .capCount : .capReject,
+                        scope: cap.scope, boxes: boxes, name: capName + suffix,
+                        comment: kernelComment(qualifiedName(id)),
                         policy: id, expiresAtMilliseconds: expires, order: order))
             }
             part("", boxes, cap.connections, order: maximumReservations)
@@ -76,19 +85,40 @@ extension PolicySet {
         return found
     }
 
-    /// A policy's limits on new connections.
+    /// A policy's limits, on new connections as well as on packets and bytes.
     func loweredLimits(
         _ id: PolicyID, _ boxes: [Box], name: String, expires: Int64?
     ) -> [LoweredConstraint] {
         self[id].limits.enumerated().map { index, limit in
             LoweredConstraint(
-                kind: .limit(
-                    RateLimit(
-                        rate: limit.rate.amount, intervalSeconds: limit.rate.intervalSeconds,
-                        burst: UInt32(clamping: limit.burst)), limit.excess),
+                measure: .limit(limit.kernelRate),
+                constraintClass: limit.constraintClass(staged: self[id].activation.staged),
                 scope: limit.scope, boxes: boxes, name: "\(name).limit\(index + 1)",
                 comment: kernelComment(qualifiedName(id)), policy: id,
                 expiresAtMilliseconds: expires)
+        }
+    }
+}
+
+extension Limit {
+    /// The bucket as the kernel takes it: what is too large for its interval is said per second.
+    var kernelRate: RateLimit {
+        let unit: RateLimit.Unit = self.unit == .bytes ? .bytes : .packets
+        let burst = UInt32(clamping: self.burst)
+        let exact = RateLimit(
+            rate: rate.amount, intervalSeconds: rate.intervalSeconds, burst: burst, unit: unit)
+        guard !exact.isInKernelRange else { return exact }
+        let perSecond = (rate.amount + rate.intervalSeconds - 1) / rate.intervalSeconds
+        return RateLimit(rate: perSecond, intervalSeconds: 1, burst: burst, unit: unit)
+    }
+
+    func constraintClass(staged: Bool) -> ConstraintClass {
+        let isMeter = unit != .connections
+        if staged { return isMeter ? .meterCount : .limitCount }
+        return switch excess {
+        case .reject: isMeter ? .meterReject : .limitReject
+        case .drop: isMeter ? .meterDrop : .limitDrop
+        case .markECN: .meterMark
         }
     }
 }

@@ -7,12 +7,13 @@
 public enum IdentifierRange {
     /// Source classes; 0 is every address that no map names.
     public static let classes: ClosedRange<UInt32> = 1...0x4FFF_FFFF
-    public static let limits: ClosedRange<UInt32> = 0x6000_0000...0x67FF_FFFF
-    public static let droppingLimits: ClosedRange<UInt32> = 0x6800_0000...0x6FFF_FFFF
-    public static let caps: ClosedRange<UInt32> = 0x7000_0000...0x7FFF_FFFF
     public static let allowed: ClosedRange<UInt32> = 0x8000_0000...0x8FFF_FFFF
     public static let rejected: ClosedRange<UInt32> = 0x9000_0000...0x9FFF_FFFF
     public static let dropped: ClosedRange<UInt32> = 0xA000_0000...0xAFFF_FFFF
+    /// The value is the level: 1 is critical.
+    public static let priorities: ClosedRange<UInt32> = 0xB000_0000...0xB000_00FF
+    public static let seen: ClosedRange<UInt32> = 0xC000_0000...0xCFFF_FFFF
+    public static let staged: ClosedRange<UInt32> = 0xD000_0000...0xDFFF_FFFF
 }
 
 /// Makes text usable inside an nft identifier: ASCII letters, digits, `_` and `-` stay, any other

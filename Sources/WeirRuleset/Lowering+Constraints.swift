@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Caps and limits become slots: stages whose answer is the number of what has to be counted.
-// Limits are asked before caps, so that a refused connection holds no place.
+// Limits are asked before caps, so that a refused connection holds no place; packets and bytes are
+// metered last, in both directions.
 
 import WeirModel
 
@@ -9,156 +10,117 @@ import WeirModel
 struct ConstraintPlans {
     var limits: [StagePlan] = []
     var caps: [StagePlan] = []
+    var meters: [StagePlan] = []
     var counting = Counting()
 }
 
 /// How what the slots found is counted.
 struct Counting {
+    /// Classes of which there is a constraint.
+    var classes: Set<ConstraintClass> = []
+    /// Classes of which there is a constraint in total.
+    var totals: Set<ConstraintClass> = []
     /// Constraints counted per source, destination or pair, by what they share.
     var keyedKinds: [KeyedKind] = []
-    var hasTotalLimits = false
-    var hasTotalCaps = false
 }
 
 /// Constraints that count per key and share scope and numbers: one dynamic set for each family.
 struct KeyedKind: Hashable {
-    enum Measure: Hashable {
-        case limit(RateLimit)
-        case cap(UInt32)
-    }
-    let measure: Measure
+    let measure: LoweredConstraint.Measure
     let scope: CountingScope
-    let excess: Limit.Excess
+    let constraintClass: ConstraintClass
 
-    /// `limit.source.50-1-100`, `cap.pair.5`.
+    /// `limitReject.source.50-1-100`, `capReject.pair.5`.
     var name: String {
-        switch measure {
+        let kind = "\(constraintClass.rawValue).\(scope.rawValue)"
+        return switch measure {
         case .limit(let rate):
-            "rate.\(scope.rawValue).\(rate.rate)-\(rate.intervalSeconds)-\(rate.burst)"
-                + (excess == .drop ? ".drop" : "")
-        case .cap(let count): "count.\(scope.rawValue).\(count)"
+            "\(kind).\(rate.rate)-\(rate.intervalSeconds)-\(rate.burst)"
+        case .cap(let count): "\(kind).\(count)"
         }
     }
 }
 
 extension Lowering {
     mutating func constraintPlans(
-        _ inForce: [PolicyID], _ boxes: [PolicyID: [Box]]
+        _ enabled: [PolicyID], _ boxes: [PolicyID: [Box]]
     ) -> ConstraintPlans {
-        var limits: [LoweredConstraint] = []
-        var caps: [LoweredConstraint] = []
-        for id in inForce {
+        var constraints: [LoweredConstraint] = []
+        for id in enabled {
             let own = boxes[id] ?? []
             guard !own.isEmpty else { continue }
             let name = kernelName(id)
-            limits += policySet.loweredLimits(id, own, name: name, expires: expiry(id))
-            caps += policySet.loweredCaps(
+            constraints += policySet.loweredLimits(id, own, name: name, expires: expiry(id))
+            constraints += policySet.loweredCaps(
                 id, own, name: name, table: &table, expires: expiry(id))
         }
+        var numbers: [String: UInt32] = [:]
         var result = ConstraintPlans()
-        let rejecting = limits.filter { !$0.drops }
-        let dropping = limits.filter(\.drops)
-        let limitNumbers =
-            number(rejecting, IdentifierRange.limits)
-            .merging(number(dropping, IdentifierRange.droppingLimits)) { a, _ in a }
-        let capNumbers = number(caps, IdentifierRange.caps)
-        result.limits = slots(limits, limitNumbers, prefix: ProgramName.limitStage)
-        result.caps = slots(caps, capNumbers, prefix: ProgramName.capStage)
-        countTotals(limits, limitNumbers, caps, capNumbers, &result.counting)
-        countPerKey(limits + caps, limitNumbers.merging(capNumbers) { a, _ in a }, &result.counting)
-        refusalCounters(limits, limitNumbers, ProgramName.refusedByLimit)
-        refusalCounters(caps, capNumbers, ProgramName.refusedByCap)
+        for kind in ConstraintClass.allCases {
+            let own = constraints.filter { $0.constraintClass == kind }
+            guard !own.isEmpty else { continue }
+            result.counting.classes.insert(kind)
+            let given = assignNumbers(own.map(\.counterName), in: kind.range)
+            for (item, number) in zip(own, given) { numbers[item.name] = number }
+        }
+        func slots(_ prefix: String, _ holds: (ConstraintClass) -> Bool) -> [StagePlan] {
+            constraintSlots(constraints.filter { holds($0.constraintClass) }, numbers, prefix)
+        }
+        result.limits = slots(ProgramName.limitStage) { !$0.isCap && !$0.isMeter }
+        result.caps = slots(ProgramName.capStage, \.isCap)
+        result.meters = slots(ProgramName.meterStage, \.isMeter)
+        countTotals(constraints, numbers, &result.counting)
+        countPerKey(constraints, numbers, &result.counting)
+        excessCounters(constraints, numbers)
         return result
     }
 
-    private func number(
-        _ constraints: [LoweredConstraint], _ range: ClosedRange<UInt32>
-    ) -> [String: UInt32] {
-        let names = constraints.map(\.counterName)
-        return Dictionary(
-            uniqueKeysWithValues: zip(constraints.map(\.name), assignNumbers(names, in: range)))
-    }
-
-    /// Assigns slots, those that the kernel knows first.
-    private func slots(
-        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], prefix: String
+    private func constraintSlots(
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], _ prefix: String
     ) -> [StagePlan] {
-        var assigner = SlotAssigner(table: table)
-        var members: [StageName: [Int]] = [:]
-        var shapes: [StageName: Shape] = [:]
-        let wished = constraints.map { item -> String? in
-            numbers[item.name].flatMap { recovery.stageOfConstraint[$0] }
-        }
-        let order = constraints.indices.sorted { a, b in
-            let (first, second) = (wished[a] == nil ? 1 : 0, wished[b] == nil ? 1 : 0)
-            return (first, constraints[a].name) < (second, constraints[b].name)
-        }
-        for index in order {
-            let item = constraints[index]
-            let timed = item.expiresAtMilliseconds != nil
-            let shape = Shape(item.boxes, table)
-            let slot = assigner.assign(
-                item.boxes, shape: shape, prefix: "\(prefix)\(item.order)\(timed ? "t" : "")",
-                wish: wished[index])
-            let name = StageName(text: slot, timed: timed)
-            members[name, default: []].append(index)
-            shapes[name] = shape
-        }
-        return members.sorted { $0.key.text < $1.key.text }.map { name, indices in
-            StagePlan(
-                name: name, shape: shapes[name] ?? Shape([], table),
-                entries: indices.map { index in
-                    let item = constraints[index]
-                    return StageEntry(
+        slots(
+            constraints.map { item in
+                SlotItem(
+                    entry: StageEntry(
                         boxes: item.boxes, value: numbers[item.name] ?? 0, comment: item.comment,
-                        expiresAtMilliseconds: item.expiresAtMilliseconds)
-                }, policies: indices.map { constraints[$0].policy })
-        }
+                        expiresAtMilliseconds: item.expiresAtMilliseconds),
+                    name: item.name, policy: item.policy,
+                    prefix: "\(prefix)\(item.order)", constraintClass: item.constraintClass)
+            })
     }
 
     /// The buckets and places that count in total.
     private mutating func countTotals(
-        _ limits: [LoweredConstraint], _ limitNumbers: [String: UInt32],
-        _ caps: [LoweredConstraint], _ capNumbers: [String: UInt32],
-        _ result: inout Counting
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], _ result: inout Counting
     ) {
         var limitMap = NamedSet(key: [.classid], kind: .objectMap(.limit))
-        for item in limits where item.scope == .total {
-            guard case .limit(let rate, _) = item.kind, let number = limitNumbers[item.name]
-            else { continue }
-            objects[item.name] = NamedObject(kind: .limit(rate), comment: item.comment)
-            limitMap.elements[ElementKey(UInt128(number))] = Element(
-                value: .object(item.name), comment: item.comment)
-        }
         var capSet = NamedSet(key: [.classid], countsConnections: true)
-        for item in caps where item.scope == .total {
-            guard case .cap(let count) = item.kind, let number = capNumbers[item.name]
-            else { continue }
-            capSet.elements[ElementKey(UInt128(number))] = Element(
-                connectionCount: count, comment: item.comment)
+        for item in constraints where item.scope == .total {
+            let key = ElementKey(UInt128(numbers[item.name] ?? 0))
+            result.totals.insert(item.constraintClass)
+            switch item.measure {
+            case .limit(let rate):
+                objects[item.name] = NamedObject(kind: .limit(rate), comment: item.comment)
+                limitMap.elements[key] = Element(
+                    value: .object(item.name), comment: item.comment)
+            case .cap(let count):
+                capSet.elements[key] = Element(connectionCount: count, comment: item.comment)
+            }
         }
-        result.hasTotalLimits = !limitMap.elements.isEmpty
-        result.hasTotalCaps = !capSet.elements.isEmpty
         limitMap.declareSize(previous: previous?.sets[ProgramName.limits])
         capSet.declareSize(previous: previous?.sets[ProgramName.caps])
-        if result.hasTotalLimits { sets[ProgramName.limits] = limitMap }
-        if result.hasTotalCaps { sets[ProgramName.caps] = capSet }
+        if !limitMap.elements.isEmpty { sets[ProgramName.limits] = limitMap }
+        if !capSet.elements.isEmpty { sets[ProgramName.caps] = capSet }
     }
 
     /// The sets that say which constraints count per key, and how.
     private mutating func countPerKey(
-        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32],
-        _ result: inout Counting
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], _ result: inout Counting
     ) {
         var members: [KeyedKind: NamedSet] = [:]
         for item in constraints where item.scope != .total {
-            let kind =
-                switch item.kind {
-                case .limit(let rate, let excess):
-                    KeyedKind(measure: .limit(rate), scope: item.scope, excess: excess)
-                case .cap(let count):
-                    KeyedKind(measure: .cap(count), scope: item.scope, excess: .reject)
-                }
+            let kind = KeyedKind(
+                measure: item.measure, scope: item.scope, constraintClass: item.constraintClass)
             members[kind, default: NamedSet(key: [.classid])]
                 .elements[ElementKey(UInt128(numbers[item.name] ?? 0))] = Element(
                     comment: item.comment)
@@ -171,23 +133,13 @@ extension Lowering {
         result.keyedKinds = members.keys.sorted { $0.name < $1.name }
     }
 
-    private mutating func refusalCounters(
-        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], _ map: String
+    private mutating func excessCounters(
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32]
     ) {
-        guard !constraints.isEmpty else { return }
-        var counters = NamedSet(key: [.classid], kind: .objectMap(.counter))
         for item in constraints {
-            objects[item.counterName] = NamedObject(kind: .counter, comment: item.comment)
-            counters.elements[ElementKey(UInt128(numbers[item.name] ?? 0))] = Element(
-                value: .object(item.counterName), comment: item.comment)
+            count(
+                item.counterName, numbers[item.name] ?? 0, item.comment,
+                in: item.constraintClass.counterMap)
         }
-        counters.declareSize(previous: previous?.sets[map])
-        sets[map] = counters
-    }
-}
-
-extension LoweredConstraint {
-    var drops: Bool {
-        if case .limit(_, .drop) = kind { true } else { false }
     }
 }

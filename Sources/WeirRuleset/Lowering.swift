@@ -80,15 +80,19 @@ struct Lowering {
     }
 
     mutating func run() -> LoweredProgram? {
-        let inForce = policySet.policyIDs.filter { policySet.isInForce($0, in: options.state) }
+        let enabled = policySet.policyIDs.filter { policySet.isEnabled($0, in: options.state) }
         let boxes = Dictionary(
-            uniqueKeysWithValues: inForce.map { id in
+            uniqueKeysWithValues: enabled.map { id in
                 (id, policySet[id].interactions.flatMap { table.boxes($0) })
             })
-        let admission = admissionPlans(inForce, boxes)
-        let constraints = constraintPlans(inForce, boxes)
-        let layerCounts = admission.map(\.count)
-        let stages = compile(admission.flatMap { $0 } + constraints.limits + constraints.caps)
+        let enforced = enabled.filter { !policySet[$0].activation.staged }
+        let admission = admissionPlans(enforced, boxes)
+        let constraints = constraintPlans(enabled, boxes)
+        let effects = effectPlans(enabled, boxes)
+        finishCounterMaps()
+        let stages = compile(
+            admission.flatMap { $0 } + constraints.limits + constraints.caps + constraints.meters
+                + effects.seen + effects.staged.flatMap { $0 } + effects.priorities)
         guard !diagnostics.hasErrors else { return nil }
         var rest = stages[...]
         func take(_ count: Int) -> [CompiledStage] {
@@ -96,9 +100,13 @@ struct Lowering {
             return Array(rest.prefix(count))
         }
         let program = Program(
-            layers: policySet.layers, admission: layerCounts.map(take),
-            limits: take(constraints.limits.count), caps: take(constraints.caps.count),
-            counting: constraints.counting)
+            ProgramParts(
+                layers: policySet.layers, admission: admission.map { take($0.count) },
+                limits: take(constraints.limits.count), caps: take(constraints.caps.count),
+                meters: take(constraints.meters.count), seen: take(effects.seen.count),
+                staged: effects.staged.map { take($0.count) },
+                priorities: take(effects.priorities.count), logs: effects.logs,
+                counting: constraints.counting))
         for (name, object) in program.objects { objects[name] = object }
         for (name, set) in program.sets { sets[name] = set }
         let ruleset = Ruleset(
@@ -121,25 +129,27 @@ struct Lowering {
 
     /// Groups of each layer, in the order in which they are asked.
     private mutating func admissionPlans(
-        _ inForce: [PolicyID], _ boxes: [PolicyID: [Box]]
+        _ enforced: [PolicyID], _ boxes: [PolicyID: [Box]]
     ) -> [[StagePlan]] {
-        let deciding = inForce.filter { policySet[$0].decision != nil }
+        let deciding = enforced.filter { policySet[$0].decision != nil }
         let numbers = verdictNumbers(deciding)
         var groups: [AdmissionGroup: [PolicyID]] = [:]
         for id in deciding where boxes[id]?.isEmpty == false {
             let group = AdmissionGroup(
                 layer: policySet[id].layer, rank: ranks[id.index], timed: expiry(id) != nil,
-                shape: Shape(boxes[id] ?? [], table))
+                shape: Shape(boxes[id] ?? [], table), hours: policySet[id].activation.during)
             groups[group, default: []].append(id)
         }
         return policySet.layers.indices.map { layer in
             let own = groups.filter { $0.key.layer == layer }.sorted { a, b in
-                (a.key.rank, a.key.timed ? 0 : 1, a.key.shape)
-                    < (b.key.rank, b.key.timed ? 0 : 1, b.key.shape)
+                (a.key.rank, a.key.timed ? 0 : 1, a.key.shape, a.key.hours.nameSuffix)
+                    < (b.key.rank, b.key.timed ? 0 : 1, b.key.shape, b.key.hours.nameSuffix)
             }
             return own.map { group, members in
                 let layerName = escapedIdentifier(policySet.layers[layer].name)
-                let suffix = "\(group.rank)\(group.shape.text)\(group.timed ? "t" : "")"
+                let suffix =
+                    "\(group.rank)\(group.shape.text)\(group.timed ? "t" : "")"
+                    + group.hours.nameSuffix
                 return StagePlan(
                     name: StageName(text: "layer.\(layerName).\(suffix)", timed: group.timed),
                     shape: group.shape,
@@ -148,7 +158,7 @@ struct Lowering {
                             boxes: boxes[id] ?? [], value: numbers[id] ?? 0,
                             comment: kernelComment(policySet.qualifiedName(id)),
                             expiresAtMilliseconds: expiry(id))
-                    }, policies: members)
+                    }, policies: members, hours: group.hours, layer: layer)
             }
         }
     }
@@ -159,17 +169,12 @@ struct Lowering {
         for (action, range, map, word) in Self.verdictKinds {
             let own = deciding.filter { policySet[$0].decision?.action == action }
             let names = own.map { "\(kernelName($0)).\(word)" }
-            var counters = NamedSet(key: [.classid], kind: .objectMap(.counter))
             let given = assignNumbers(names, in: range)
+            sets[map] = NamedSet(key: [.classid], kind: .objectMap(.counter))
             for ((id, name), number) in zip(zip(own, names), given) {
-                let comment = kernelComment(policySet.qualifiedName(id))
                 numbers[id] = number
-                objects[name] = NamedObject(kind: .counter, comment: comment)
-                counters.elements[ElementKey(UInt128(number))] = Element(
-                    value: .object(name), comment: comment)
+                count(name, number, kernelComment(policySet.qualifiedName(id)), in: map)
             }
-            counters.declareSize(previous: previous?.sets[map])
-            sets[map] = counters
         }
         return numbers
     }

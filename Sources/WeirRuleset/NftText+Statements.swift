@@ -31,6 +31,8 @@ extension Statement {
             return "ct state \(words.joined(separator: ","))"
         case .connectionConfirmed: return "ct status confirmed"
         case .connectionDirection(let direction): return "ct direction \(direction.rawValue)"
+        case .day(let day): return "meta day \(day)"
+        case .hours(let first, let last): return "meta hour \(first)-\(last)"
         case .equals(let field, let value): return "\(field.rawValue) \(field.nftText(value))"
         case .differs(let field, let value):
             return "\(field.rawValue) != \(field.nftText(value))"

@@ -9,36 +9,63 @@ import WeirModel
 /// Begins the comment of the counter of a layer's default; no policy's name begins so.
 public let defaultCounterPrefix = "default of layer "
 
+/// What the program is built around.
+struct ProgramParts {
+    let layers: [Layer]
+    /// Groups of each layer, in the order in which they are asked.
+    let admission: [[CompiledStage]]
+    let limits: [CompiledStage]
+    let caps: [CompiledStage]
+    let meters: [CompiledStage]
+    let seen: [CompiledStage]
+    let staged: [[CompiledStage]]
+    let priorities: [CompiledStage]
+    let logs: [LoggedPolicy]
+    let counting: Counting
+
+    /// Whether packets of known connections have more to pass than one rule.
+    var metersPackets: Bool { !meters.isEmpty || !priorities.isEmpty }
+}
+
 /// Chains, and the sets and objects that belong to no policy.
 struct Program {
-    private(set) var chains: [String: Chain] = [:]
-    private(set) var sets: [String: NamedSet] = [:]
-    private(set) var objects: [String: NamedObject] = [:]
+    var chains: [String: Chain] = [:]
+    var sets: [String: NamedSet] = [:]
+    var objects: [String: NamedObject] = [:]
+    let parts: ProgramParts
 
-    private let layers: [Layer]
-    private let admission: [[CompiledStage]]
-    private let limits: [CompiledStage]
-    private let caps: [CompiledStage]
-    private let counting: Counting
-
-    init(
-        layers: [Layer], admission: [[CompiledStage]], limits: [CompiledStage],
-        caps: [CompiledStage], counting: Counting
-    ) {
-        self.layers = layers
-        self.admission = admission
-        self.limits = limits
-        self.caps = caps
-        self.counting = counting
+    init(_ parts: ProgramParts) {
+        self.parts = parts
         addEntry()
         addExits()
         addAdmission()
         addConstraints()
+        addMeters()
+        addEffects()
+    }
+
+    /// The rules of a stage and those that act on its answer, in a chain of their own if the stage
+    /// holds at certain hours only.
+    mutating func rules(
+        _ stage: CompiledStage, _ direction: ConnectionDirection = .original,
+        then dispatch: [Rule]
+    ) -> [Rule] {
+        let rules = stage.rules(direction) + dispatch
+        guard !stage.plan.hours.isEmpty else { return rules }
+        let suffix = direction == .reply ? ".reply" : ""
+        let (gate, body) = ("\(stage.name.text)\(suffix).hours", "\(stage.name.text)\(suffix).body")
+        chains[gate] = Chain(rules: stage.plan.hours.rules(goto: body))
+        chains[body] = Chain(rules: rules)
+        return [Rule([.verdict(.jump(gate))])]
+    }
+
+    static func dispatch(_ range: ClosedRange<UInt32>, _ verdict: Verdict) -> Rule {
+        Rule([.inRange(.priority, range.lowerBound, range.upperBound), .verdict(verdict)])
     }
 
     // MARK: Entry and exits
 
-    private mutating func addEntry() {
+    mutating func addEntry() {
         sets[ProgramName.marks] = NamedSet(
             key: [.ctID], kind: .map(.mark), flags: [.dynamic, .timeout], size: 65_536,
             timeoutMilliseconds: 5_000)
@@ -46,26 +73,41 @@ struct Program {
             kind: .counter, comment: "foreign marks that could not be kept")
         chains["forward"] = Chain(
             hook: Chain.Hook(point: .forward, priority: -160),
-            rules: [
-                Rule([.connectionState([.established, .related]), .verdict(.accept)]),
-                Rule([.equals(.mark, 0), .verdict(.goto("admit"))]),
-                Rule(
-                    [
-                        .learn([.ctID], data: .mark, map: ProgramName.marks),
-                        .verdict(.goto("admit")),
-                    ], comment: "keep a foreign mark"),
-                Rule(
-                    [.counter(ProgramName.marksFull), .verdict(.drop)],
-                    comment: "no room to keep a foreign mark"),
-            ])
+            rules: known + Self.keepingMark(then: "admit"))
+        if parts.metersPackets {
+            chains["known"] = Chain(rules: Self.keepingMark(then: "metered"))
+        }
     }
 
-    private static let restoreMark = [
+    /// The first rules: what becomes of packets of known connections.
+    private var known: [Rule] {
+        guard parts.metersPackets else {
+            return [Rule([.connectionState([.established, .related]), .verdict(.accept)])]
+        }
+        return [
+            Rule([.connectionState([.established]), .verdict(.goto("known"))]),
+            Rule([.connectionState([.related]), .verdict(.accept)]),
+        ]
+    }
+
+    private static func keepingMark(then chain: String) -> [Rule] {
+        [
+            Rule([.equals(.mark, 0), .verdict(.goto(chain))]),
+            Rule(
+                [.learn([.ctID], data: .mark, map: ProgramName.marks), .verdict(.goto(chain))],
+                comment: "keep a foreign mark"),
+            Rule(
+                [.counter(ProgramName.marksFull), .verdict(.drop)],
+                comment: "no room to keep a foreign mark"),
+        ]
+    }
+
+    static let restoreMark = [
         Rule([.set(.mark, 0)]),
         Rule([.setFromMap(.mark, [.ctID], map: ProgramName.marks)]),
     ]
 
-    private mutating func addExits() {
+    mutating func addExits() {
         for priority in Self.tosPriorities.dropFirst() {
             sets[ProgramName.tos(priority)] = NamedSet(
                 key: [.dscp], size: 64, elements: Self.codePoints(of: priority))
@@ -115,21 +157,20 @@ struct Program {
         return elements
     }
 
-    private static func dispatch(_ range: ClosedRange<UInt32>, _ verdict: Verdict) -> Rule {
-        Rule([.inRange(.priority, range.lowerBound, range.upperBound), .verdict(verdict)])
-    }
-
     // MARK: Layers
 
-    private mutating func addAdmission() {
+    mutating func addAdmission() {
         var admit: [Rule] = []
-        for (layer, stages) in zip(layers, admission) {
+        if !parts.seen.isEmpty { admit.append(Rule([.verdict(.jump("ask_seen"))])) }
+        for (index, layer) in parts.layers.enumerated() {
+            let (stages, staged) = (parts.admission[index], parts.staged[index])
             let name = escapedIdentifier(layer.name)
             let comment = kernelComment("layer \(layer.name)")
-            if !stages.isEmpty {
+            if !stages.isEmpty || !staged.isEmpty {
                 let chain = "layer.\(name)"
-                chains[chain] = Chain(
-                    rules: stages.flatMap { $0.rules + [Rule([.verdict(.jump("verdict"))])] })
+                var own = staged.flatMap { rules($0, then: [Self.countStaged]) }
+                own += stages.flatMap { rules($0, then: [Rule([.verdict(.jump("verdict"))])]) }
+                chains[chain] = Chain(rules: own)
                 admit.append(Rule([.verdict(.jump(chain))], comment: comment))
             }
             guard let action = layer.defaultAction else { continue }
@@ -158,117 +199,6 @@ struct Program {
         switch statement {
         case .verdict(.drop), .verdict(.goto), .verdict(.accept): true
         default: false
-        }
-    }
-
-    // MARK: Constraints
-
-    private mutating func addConstraints() {
-        var asking: [Rule] = [
-            Rule(
-                [.connectionConfirmed, .verdict(.return)],
-                comment: "charged when the connection began")
-        ]
-        for stage in limits {
-            asking += stage.rules
-            asking.append(Self.dispatch(IdentifierRange.limits, .jump("ask_limit")))
-            asking.append(Self.dispatch(IdentifierRange.droppingLimits, .jump("ask_limit_drop")))
-        }
-        var rules: [Rule] = []
-        if !limits.isEmpty {
-            chains["ask_limits"] = Chain(rules: asking)
-            rules.append(Rule([.verdict(.jump("ask_limits"))]))
-        }
-        for stage in caps {
-            rules += stage.rules
-            rules.append(Self.dispatch(IdentifierRange.caps, .jump("ask_cap")))
-        }
-        rules.append(Rule([.verdict(.goto("give_back"))]))
-        chains["constrain"] = Chain(rules: rules)
-        if !limits.isEmpty {
-            let over = Rule([.object(.counter, [.priority], map: ProgramName.refusedByLimit)])
-            chains["over_limit"] = Chain(rules: [over, Rule([.verdict(.goto("refuse"))])])
-            chains["over_limit_drop"] = Chain(rules: [over, Rule([.verdict(.drop)])])
-            chains["ask_limit"] = Chain(rules: limitRules(over: "over_limit", dropping: false))
-            chains["ask_limit_drop"] = Chain(
-                rules: limitRules(over: "over_limit_drop", dropping: true))
-        }
-        if !caps.isEmpty {
-            chains["over_cap"] = Chain(rules: [
-                Rule([.object(.counter, [.priority], map: ProgramName.refusedByCap)]),
-                Rule([.verdict(.goto("refuse"))]),
-            ])
-            var cap = counting.keyedKinds.filter(\.isCap).map(Self.dispatch)
-            if counting.hasTotalCaps {
-                cap.append(
-                    Rule([.lookup([.priority], set: ProgramName.caps), .verdict(.return)]))
-            }
-            cap.append(Rule([.verdict(.goto("over_cap"))]))
-            chains["ask_cap"] = Chain(rules: cap)
-        }
-        for kind in counting.keyedKinds { addKeyed(kind) }
-    }
-
-    private func limitRules(over: String, dropping: Bool) -> [Rule] {
-        var rules = counting.keyedKinds
-            .filter { !$0.isCap && ($0.excess == .drop) == dropping }.map(Self.dispatch)
-        if counting.hasTotalLimits {
-            rules.append(
-                Rule([
-                    .object(.limit, [.priority], map: ProgramName.limits), .verdict(.return),
-                ]))
-        }
-        rules.append(Rule([.verdict(.goto(over))]))
-        return rules
-    }
-
-    private static func dispatch(_ kind: KeyedKind) -> Rule {
-        Rule([.lookup([.priority], set: kind.name), .verdict(.goto("each.\(kind.name)"))])
-    }
-
-    /// A chain and two dynamic sets that count per key; a full set refuses.
-    private mutating func addKeyed(_ kind: KeyedKind) {
-        var rules: [Rule] = []
-        for (family, suffix) in [(NetworkFamily.ipv4, "4"), (.ipv6, "6")] {
-            let set = "\(kind.name).\(suffix)"
-            let addresses = kind.selectors(family)
-            let key = [Selector.priority] + addresses
-            let field: FieldType = family == .ipv4 ? .ipv4Address : .ipv6Address
-            var flags: NamedSet.Flags = [.dynamic]
-            var timeout: UInt64?
-            let learn: Statement
-            switch kind.measure {
-            case .limit(let rate):
-                flags.insert(.timeout)
-                // Idle for as long as the bucket needs to fill: forgetting it then changes nothing.
-                let refill = UInt64(rate.burst) * rate.intervalSeconds / max(rate.rate, 1)
-                timeout = max(60, 2 * refill + 1) * 1000
-                learn = .learnLimit(key, rate, set: set)
-            case .cap(let count): learn = .learnConnectionCount(key, count, set: set)
-            }
-            sets[set] = NamedSet(
-                key: [.classid] + addresses.map { _ in field }, flags: flags, size: 65_535,
-                timeoutMilliseconds: timeout)
-            rules.append(Rule([.networkFamily(family), learn, .verdict(.return)]))
-        }
-        let over = kind.isCap ? "over_cap" : kind.excess == .drop ? "over_limit_drop" : "over_limit"
-        rules.append(Rule([.verdict(.goto(over))]))
-        chains["each.\(kind.name)"] = Chain(rules: rules)
-    }
-}
-
-extension KeyedKind {
-    var isCap: Bool { if case .cap = measure { true } else { false } }
-
-    /// The address fields that the key consists of.
-    func selectors(_ family: NetworkFamily) -> [Selector] {
-        let (source, destination): (Selector, Selector) =
-            family == .ipv4 ? (.ipSource, .ipDestination) : (.ip6Source, .ip6Destination)
-        return switch scope {
-        case .source: [source]
-        case .destination: [destination]
-        case .pair: [source, destination]
-        case .total: []
         }
     }
 }

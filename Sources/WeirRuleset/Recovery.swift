@@ -19,7 +19,7 @@ struct Recovery {
             }
         }
         for (name, set) in previous.sets
-        where name.hasPrefix(ProgramName.limitStage) || name.hasPrefix(ProgramName.capStage) {
+        where ProgramName.slotStages.contains(where: { name.hasPrefix($0) }) {
             guard let dot = name.lastIndex(of: "."),
                 PortShape(rawValue: String(name[name.index(after: dot)...])) != nil
             else { continue }
@@ -36,11 +36,21 @@ struct Recovery {
 enum ProgramName {
     static let limitStage = "limit."
     static let capStage = "cap."
+    static let meterStage = "meter."
+    static let seenStage = "seen."
+    static let stagedStage = "staged."
+    static let priorityStage = "prio."
+    /// Stages in which a thing keeps its slot.
+    static let slotStages = [limitStage, capStage, meterStage, seenStage, stagedStage]
     static let admitted = "admitted"
     static let rejected = "rejected"
     static let dropped = "dropped"
     static let refusedByLimit = "refused_by_limit"
     static let refusedByCap = "refused_by_cap"
+    static let refusedByMeter = "refused_by_meter"
+    static let wouldRefuse = "would_refuse"
+    static let seen = "seen"
+    static let staged = "staged"
     static let limits = "limit_of"
     static let caps = "cap_of"
     static let marks = "marks"
@@ -50,5 +60,9 @@ enum ProgramName {
     static func tos(_ priority: UInt32) -> String { "tos_\(priority)" }
 
     /// Maps from a number to the counter of whatever has that number.
-    static let counterMaps = [admitted, rejected, dropped, refusedByLimit, refusedByCap]
+    static let counterMaps = [
+        admitted, rejected, dropped, refusedByLimit, refusedByCap, refusedByMeter, wouldRefuse,
+        seen,
+        staged,
+    ]
 }

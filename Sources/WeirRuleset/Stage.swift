@@ -59,6 +59,11 @@ struct StagePlan {
     let entries: [StageEntry]
     /// The policy that each entry comes from.
     let policies: [PolicyID]
+    var hours: [WeeklyHours] = []
+    /// Of its constraints, where it is a slot.
+    var constraintClasses: Set<ConstraintClass> = []
+    /// The layer it belongs to, where it has one.
+    var layer: Int?
 
     var boxes: [Box] { entries.flatMap(\.boxes) }
 }
@@ -72,13 +77,21 @@ struct CompiledStage {
     let shapes: [PortShape]
     /// Elements that entries would make, by entry, before any are made: class pairs × port pieces.
     let estimates: [Int]
-    private let classLookups: [Rule]
+    let plan: StagePlan
+    private let classLookups: [ConnectionDirection: [Rule]]
 
-    /// The rules that classify a packet and leave the answer in `meta priority`.
-    var rules: [Rule] {
-        [Rule([.set(.priority, 0), .set(.mark, 0)])] + classLookups
-            + shapes.map { shape in
-                Rule([.setFromMap(.priority, shape.selectors, map: name.map(shape.rawValue))])
+    /// The rules that classify a packet and leave the answer in `meta priority`. In the reply
+    /// direction source and destination have changed places, and an ICMP type is another one, so
+    /// types are not asked.
+    func rules(_ direction: ConnectionDirection = .original) -> [Rule] {
+        let asked =
+            direction == .original ? shapes : shapes.filter { $0 != .icmp && $0 != .icmpv6 }
+        return [Rule([.set(.priority, 0), .set(.mark, 0)])] + (classLookups[direction] ?? [])
+            + asked.map { shape in
+                let key = shape.selectors.map {
+                    $0 == .destinationPort && direction == .reply ? .sourcePort : $0
+                }
+                return Rule([.setFromMap(.priority, key, map: name.map(shape.rawValue))])
             }
     }
 
@@ -89,8 +102,13 @@ struct CompiledStage {
         _ plan: StagePlan, sources: StageClasses, destinations: StageClasses,
         previous: KernelTable?, budget: Int
     ) {
+        self.plan = plan
         name = plan.name
-        classLookups = sources.lookups + destinations.lookups
+        var lookups: [ConnectionDirection: [Rule]] = [:]
+        for direction in [ConnectionDirection.original, .reply] {
+            lookups[direction] = sources.lookups(direction) + destinations.lookups(direction)
+        }
+        classLookups = lookups
         estimates = plan.entries.map { entry in
             entry.boxes.reduce(0) { sum, box in
                 sum + (sources.members[box.source]?.count ?? 0)

@@ -75,19 +75,21 @@ struct StageClasses {
 
     /// The rules that put a packet's class into the scratch field of this side. Ranges first, so
     /// that an exact address has the last word.
-    var lookups: [Rule] {
+    func lookups(_ direction: ConnectionDirection) -> [Rule] {
         var rules: [Rule] = []
         for kind in ["net", ""] {
             for family in AddressFamily.allCases {
                 let name = map(kind, family)
                 guard maps[name] != nil else { continue }
-                let (scratch, selector): (Scratch, Selector) =
-                    switch (side, family) {
-                    case (.source, .v4): (.priority, .ipSource)
-                    case (.source, .v6): (.priority, .ip6Source)
-                    case (.destination, .v4): (.mark, .ipDestination)
-                    case (.destination, .v6): (.mark, .ip6Destination)
+                let isSourceField = (side == .source) == (direction == .original)
+                let selector: Selector =
+                    switch (isSourceField, family) {
+                    case (true, .v4): .ipSource
+                    case (true, .v6): .ip6Source
+                    case (false, .v4): .ipDestination
+                    case (false, .v6): .ip6Destination
                     }
+                let scratch: Scratch = side == .source ? .priority : .mark
                 rules.append(Rule([.setFromMap(scratch, [selector], map: name)]))
             }
         }

@@ -32,6 +32,37 @@ struct AdmissionGroup: Hashable {
     let rank: Int
     let timed: Bool
     let shape: Shape
+    /// The hours in which its policies hold; none: always.
+    let hours: [WeeklyHours]
+}
+
+extension [WeeklyHours] {
+    /// Part of a stage's name: `.h31-540-1020` for Monday to Friday, 09:00 to 17:00.
+    var nameSuffix: String {
+        map { window in
+            let days = window.days.reduce(0) { $0 | 1 << $1 }
+            return ".h\(days)-\(window.startMinute)-\(window.endMinute)"
+        }.joined()
+    }
+
+    /// The rules that hold in these hours, each of which goes to a chain. A window that crosses
+    /// midnight is two; the kernel's week begins with Sunday.
+    func rules(goto chain: String) -> [Rule] {
+        flatMap { window -> [Rule] in
+            let (start, end) = (window.startMinute * 60, window.endMinute * 60)
+            return window.days.sorted().flatMap { day -> [Rule] in
+                func rule(_ day: Int, _ first: Int, _ last: Int) -> Rule {
+                    Rule([
+                        .day(UInt8((day + 1) % 7)), .hours(UInt32(first), UInt32(last)),
+                        .verdict(.goto(chain)),
+                    ])
+                }
+                if start < end { return [rule(day, start, end - 1)] }
+                let evening = rule(day, start, 86_399)
+                return end == 0 ? [evening] : [evening, rule((day + 1) % 7, 0, end - 1)]
+            }
+        }
+    }
 }
 
 extension PolicySet {

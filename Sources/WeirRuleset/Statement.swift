@@ -41,6 +41,11 @@ public enum Statement: Sendable, Hashable {
     case connectionConfirmed
     /// `ct direction original`, `ct direction reply`
     case connectionDirection(ConnectionDirection)
+    /// `meta day 1`: the day of the week in UTC; 0 is Sunday.
+    case day(UInt8)
+    /// `meta hour 32400-61199`: seconds of the day in UTC, both ends included. (nft lists hours in
+    /// the time zone of whoever asks.)
+    case hours(UInt32, UInt32)
     /// `meta mark 0`, `meta priority 0:0`
     case equals(Scratch, UInt32)
     /// `meta mark != 0`

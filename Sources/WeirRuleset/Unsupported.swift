@@ -19,13 +19,16 @@ extension PolicySet {
         }
         for id in policyIDs {
             let policy = self[id]
-            for limit in policy.limits where limit.unit != .connections {
+            for limit in policy.limits where limit.unit == .connections && limit.excess == .markECN
+            {
                 refuse(
-                    "a limit on \(limit.unit.rawValue)", id, limit.origin,
-                    "limit connections instead, or take the clause out")
+                    "`then mark-ecn` on connections", id, limit.origin,
+                    "only packets carry congestion marks: limit packets or bytes, or say `reject`")
             }
-            for limit in policy.limits where limit.excess == .markECN {
-                refuse("`then mark-ecn`", id, limit.origin, "say `then reject` or `then drop`")
+            for limit in policy.limits where !limit.kernelRate.isInKernelRange {
+                refuse(
+                    "a limit of \(limit.rate.amount) \(limit.unit.rawValue)", id, limit.origin,
+                    "the kernel counts up to 10⁹ packets or 18 GB a second")
             }
             for cap in policy.caps where cap.reservations.count > maximumReservations {
                 refuse(
@@ -38,14 +41,11 @@ extension PolicySet {
                     "reserve within a cap in total")
             }
             for effect in policy.effects {
+                guard case .mirror = effect.kind else { continue }
                 refuse(
-                    "`\(effect.kind.keyword)`", id, effect.origin, "take the clause out")
+                    "`mirror`", id, effect.origin,
+                    "take the clause out: a copy of a packet cannot be sent from the inet family")
             }
-            let activation = policy.activation
-            if !activation.during.isEmpty {
-                refuse("`during`", id, nil, "use `until`, or `standby` and `weir enable`")
-            }
-            if activation.staged { refuse("`staged`", id, nil, "use `standby`") }
         }
         for trigger in triggers {
             found.append(
@@ -55,16 +55,5 @@ extension PolicySet {
                     help: "take the `when` out and use `weir enable`"))
         }
         return found
-    }
-}
-
-extension Effect.Kind {
-    var keyword: String {
-        switch self {
-        case .observe: "observe"
-        case .log: "log"
-        case .priority: "priority"
-        case .mirror: "mirror"
-        }
     }
 }

@@ -21,8 +21,8 @@ struct Weir: ParsableCommand {
             """,
         subcommands: [
             Check.self, PlanCommand.self, Apply.self, Explain.self, Show.self, Compile.self,
-            Fmt.self, Remove.self, Repl.self, Confirm.self, ConfirmGuard.self, History.self,
-            Rollback.self, Enable.self, Disable.self, Status.self,
+            Fmt.self, Library.self, Remove.self, Repl.self, Confirm.self, ConfirmGuard.self,
+            History.self, Rollback.self, Enable.self, Disable.self, Status.self,
         ])
 }
 

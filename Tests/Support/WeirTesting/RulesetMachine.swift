@@ -67,6 +67,7 @@ public struct RulesetMachine {
         switch statement {
         case .connectionState(let states): return states.contains(.new) ? .next : .miss
         case .connectionConfirmed: return .miss
+        case .connectionDirection(let direction): return direction == .original ? .next : .miss
         case .equals(let field, let value): return self[field] == value ? .next : .miss
         case .differs(let field, let value): return self[field] != value ? .next : .miss
         case .inRange(let field, let low, let high):
@@ -100,7 +101,7 @@ public struct RulesetMachine {
             return .next
         case .learnLimit, .learnConnectionCount:
             constraints.insert(
-                (IdentifierRange.caps.contains(priority) ? "cap " : "limit ") + "\(priority)")
+                (priority >> 28 == 7 ? "cap " : "limit ") + "\(priority)")
             return .next
         case .rejectWithReset, .rejectProhibited: return .fate(.rejected)
         case .verdict(.accept): return .fate(.accepted)
