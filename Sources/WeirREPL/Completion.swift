@@ -4,6 +4,7 @@
 // makes one guess.
 
 import WeirModel
+import WeirResolve
 import WeirSession
 import WeirSyntax
 
@@ -84,12 +85,14 @@ extension Interpreter {
             return policies { _ in true }
         case "edit", "overriding", "enable": return policies { _ in true }
         case "drop":
-            return Self.words(["policy", "group", "port", "pattern"], "kind") + policies { _ in true }
+            return Self.words(["policy", "group", "port", "pattern"], "kind")
+                + policies { _ in true }
         case "layer": return layers
         case "zone": return zones
         case "on": return ports
         case "from", "to", "between", "and", "or", "except", "of": return services + addresses
         case "{", ";": return Self.clauses
+        case "=": return Self.library + services + addresses
         case "per": return Self.words(["source", "destination", "pair"], "counted apart for each")
         case "then": return Self.words(["drop", "reject", "mark-ecn"], "what becomes of the rest")
         default: return Self.clauses + Self.keywords + services + addresses
@@ -107,7 +110,8 @@ extension Interpreter {
             let kind = policy.decision?.action.rawValue ?? "constraint"
             return Suggestion(
                 text: set.qualifiedName(id),
-                meaning: policy.description ?? (policy.activation.standby ? "standby, " : "") + kind)
+                meaning: policy.description ?? (policy.activation.standby ? "standby, " : "") + kind
+            )
         }
     }
 
@@ -150,13 +154,15 @@ extension Interpreter {
                 Suggestion(text: spelling(of: $0), meaning: "port of \(service.name)")
             }
         }
-        return declared + named + Self.words(["tcp/", "udp/", "sctp/", "icmp", "icmpv6"], "protocol")
+        return declared + named
+            + Self.words(["tcp/", "udp/", "sctp/", "icmp", "icmpv6"], "protocol")
     }
 
     private var layers: [Suggestion] {
         session.work.draft.layerNames.enumerated().map { index, name in
             Suggestion(
-                text: spelling(of: name), meaning: index == 0 ? "the top layer" : "layer \(index + 1)")
+                text: spelling(of: name),
+                meaning: index == 0 ? "the top layer" : "layer \(index + 1)")
         }
     }
 
@@ -188,6 +194,12 @@ extension Interpreter {
 
     private static func words(_ words: [String], _ meaning: String) -> [Suggestion] {
         words.map { Suggestion(text: $0, meaning: meaning) }
+    }
+
+    /// weir's own patterns.
+    private static let library: [Suggestion] = PatternLibrary.entries.map {
+        Suggestion(
+            text: $0.name, meaning: "pattern(\($0.parameters.joined(separator: ", ")))")
     }
 
     private static let starters: [Suggestion] =

@@ -80,7 +80,8 @@ extension Interpreter {
             ("\\\($0.rawValue)" + ($0.usage.isEmpty ? "" : " " + $0.usage), $0.summary, $0.example)
         }
         for (usage, summary, example) in rows {
-            host.write(host.paint(usage, "1") + "\n    \(summary)\n    " + host.paint(example, "36"))
+            host.write(
+                host.paint(usage, "1") + "\n    \(summary)\n    " + host.paint(example, "36"))
         }
         return .done
     }

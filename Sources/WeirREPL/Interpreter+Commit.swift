@@ -188,7 +188,8 @@ extension Interpreter {
         }
         if !conflicts.isEmpty {
             host.writeError(
-                "  = help: `\\merge mine` keeps your edits over theirs, `\\merge theirs` drops them")
+                "  = help: `\\merge mine` keeps your edits over theirs, `\\merge theirs` drops them"
+            )
         }
     }
 

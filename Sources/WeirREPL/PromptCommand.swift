@@ -87,10 +87,13 @@ public enum PromptCommand: String, CaseIterable, Sendable {
             "policy shut { from backup to any; drop }"
         ),
         ("drop KIND NAME", "stage its removal", "drop policy emergency.shut"),
-        ("rename policy A to B", "stage a new name, also where it is referred to",
-            "rename policy shut to close"),
         (
-            "edit POLICY [CLAUSE]", "change one clause; without one, type several, then an empty line",
+            "rename policy A to B", "stage a new name, also where it is referred to",
+            "rename policy shut to close"
+        ),
+        (
+            "edit POLICY [CLAUSE]",
+            "change one clause; without one, type several, then an empty line",
             "edit protect-orders-db cap 900 connections"
         ),
     ]

@@ -64,7 +64,8 @@ public struct CommitRequest: Sendable {
         var request = CommitRequest(
             root: root, policySet: policySet.startingDurations(at: now),
             contents: Dictionary(
-                sources.texts.map { ($0.name, $0.bytes) }, uniquingKeysWith: { $1 }),
+                sources.texts.filter { !$0.isBuiltIn }.map { ($0.name, $0.bytes) },
+                uniquingKeysWith: { $1 }),
             operation: .apply, message: message)
         for file in checked.loaded.files {
             let edits = file.durations(startingAt: now)

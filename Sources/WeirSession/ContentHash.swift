@@ -36,8 +36,8 @@ public func contentHash(of bytes: [UInt8]) -> String {
 public func contentHash(of sources: SourceMap, root: String) -> String {
     contentHash(
         ofFiles: Dictionary(
-            sources.texts.filter { !$0.isBuiltIn }.map { ($0.name, contentHash(of: $0.bytes)) },
-            uniquingKeysWith: { $1 }),
+            sources.texts.filter { !$0.isBuiltIn }
+                .map { ($0.name, contentHash(of: $0.bytes)) }, uniquingKeysWith: { $1 }),
         root: root)
 }
 

@@ -5,7 +5,7 @@
 
 import Glibc
 import WeirKernel
-import WeirModel
+public import WeirModel
 
 /// Connections between two parties that a commit would end.
 public struct CutGroup: Sendable, Hashable {
@@ -89,7 +89,7 @@ struct ConnectionCutter {
 private let expectedBit = 1
 
 /// The addresses of this network namespace's interfaces.
-func ownAddresses() -> Set<IPAddress> {
+public func ownAddresses() -> Set<IPAddress> {
     var found: Set<IPAddress> = []
     var list: UnsafeMutablePointer<ifaddrs>?
     guard unsafe getifaddrs(&list) == 0 else { return found }

@@ -52,7 +52,8 @@ public func historyText(_ entries: [RecordedRevision]) -> String {
         let changes = entry.changeSummary
         return "\(entry.number)  \(timestampText(entry.epochSeconds))  \(entry.who)  "
             + "\(entry.operation.rawValue)\(restores)  \(entry.message)  "
-            + (entry.contentHash.isEmpty ? "nothing in force" : String(entry.contentHash.prefix(12)))
+            + (entry.contentHash.isEmpty
+                ? "nothing in force" : String(entry.contentHash.prefix(12)))
             + (changes.isEmpty ? "" : "\n     \(changes)")
     }.joined(separator: "\n")
 }

@@ -38,6 +38,8 @@ public struct PolicyDraft: Sendable {
     /// What could not be read.
     private let readFindings: [Diagnostic]
     private var nextSource: Int
+    /// weir's own patterns, the first source of every draft.
+    private static let library = parse(PatternLibrary.source, id: SourceID(index: 0))
 
     /// Reads the files of a policy set.
     public init(reading root: String, tree: any PolicySource = WorkTree()) {
@@ -45,7 +47,7 @@ public struct PolicyDraft: Sendable {
         isSingleFile = tree.kind(of: root) == .file
         let (texts, findings) = PolicySetLoader(tree: tree).texts(root)
         readFindings = findings
-        nextSource = 0
+        nextSource = 1
         for text in texts { put(text) }
         inventories.read(files.values.sorted { $0.path < $1.path }, tree, &nextSource)
     }
@@ -103,6 +105,7 @@ public struct PolicyDraft: Sendable {
 
     public var sources: SourceMap {
         var texts = [SourceText](repeating: SourceText(name: "", ""), count: nextSource)
+        texts[0] = PatternLibrary.source
         for file in files.values { texts[file.parsed.file.source.index] = file.text }
         for (id, text) in inventories.texts { texts[id.index] = text }
         var map = SourceMap()
@@ -125,7 +128,8 @@ public struct PolicyDraft: Sendable {
         }
         let (resolved, more) = resolve(
             files: parsed.map(\.file), landscape: landscape, sources: sources,
-            damagedNames: Set(parsed.flatMap(\.damagedNames).map(\.text)))
+            damagedNames: Set(parsed.flatMap(\.damagedNames).map(\.text)),
+            library: Self.library.file)
         findings += more
         return LoadedPolicySet(
             sources: sources, files: parsed, inventories: inventories.paths, landscape: landscape,

@@ -130,7 +130,9 @@ public struct PromptReader: Sendable {
         if homes.count == 1 { return (homes[0], plain) }
         if homes.count > 1 { throw ambiguous(plain, homes) }
         let names = draft.declarations.flatMap { item -> [String] in
-            if case .policy(let layer, let name) = item.name { [name, "\(layer).\(name)"] } else {
+            if case .policy(let layer, let name) = item.name {
+                [name, "\(layer).\(name)"]
+            } else {
                 []
             }
         }

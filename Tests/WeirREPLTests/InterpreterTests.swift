@@ -40,7 +40,8 @@ import Testing
 @Suite struct ColouringTests {
     @Test func `colours change no character`() {
         for line in [
-            "policy shut { from backup to any; drop } # caf\u{e9}", "\\commit -m \"x\"", "\\nonsense",
+            "policy shut { from backup to any; drop } # caf\u{e9}", "\\commit -m \"x\"",
+            "\\nonsense",
             "}}} \u{2603} {{{ \"open", "limit 5 MB/s", "", "   ", "\\",
         ] {
             var plain = ""

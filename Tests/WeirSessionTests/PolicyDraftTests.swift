@@ -38,9 +38,11 @@ import WeirTesting
                     + policies.map { indentation + $0 + end + filler() }.joined() + "}"
             }
             let target = "policy p1 { from a to b on tcp/80; drop }"
-            let head = filler() + layer("top", ["policy p0 { from a to b; allow }"]) + end + filler()
+            let head =
+                filler() + layer("top", ["policy p0 { from a to b; allow }"]) + end + filler()
                 + "layer base {" + end + indentation
-            let tail = (Bool.random(using: &random) ? "  # why\(end)" : end)
+            let tail =
+                (Bool.random(using: &random) ? "  # why\(end)" : end)
                 + indentation + "policy p2 {\(end)\t\tfrom a to b  # odd\(end)\t\tdrop }\(end)}"
                 + filler() + (Bool.random(using: &random) ? "" : "# no newline at the end")
             let new = "policy p1 { from b to a }"
@@ -50,8 +52,9 @@ import WeirTesting
             #expect(bytes(edited) == head + new + tail, "seed \(seed)")
 
             var clause = draft(head + target + tail)
-            guard case .edits(let edits) = PromptReader(draft: clause, layer: "top")
-                .read("edit base.p1 reject")
+            guard
+                case .edits(let edits) = PromptReader(draft: clause, layer: "top")
+                    .read("edit base.p1 reject")
             else {
                 Issue.record("seed \(seed): the clause was refused")
                 return

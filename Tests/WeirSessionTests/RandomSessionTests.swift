@@ -77,7 +77,8 @@ private struct RandomSession {
         let number = Int.random(in: 0..<6, using: &random)
         serial += 1
         let action = Bool.random(using: &random) ? "drop" : "limit \(serial) connections/s"
-        return "policy p\(number) \"\(serial)\" { from web to db on tcp/\(7000 + number); \(action) }"
+        return
+            "policy p\(number) \"\(serial)\" { from web to db on tcp/\(7000 + number); \(action) }"
     }
 
     private mutating func put() throws { try session.type(policy()) }
@@ -128,14 +129,16 @@ private struct RandomSession {
         for path in Set(wanted.files.keys).union(found.files.keys) {
             guard wanted.files[path]?.bytes ?? [] == found.files[path]?.bytes ?? [] else {
                 throw Violation(
-                    what: "an edit was lost by a crash at \(step) (\(hasCrashed)), \(report as Any)")
+                    what: "an edit was lost by a crash at \(step) (\(hasCrashed)), \(report as Any)"
+                )
             }
         }
     }
 
     private mutating func editFiles() throws {
         serial += 1
-        let name = ["main.weir", "live.weir", "odd \u{e9}.weir"].randomElement(using: &random) ?? ""
+        let name =
+            ["main.weir", "live.weir", "odd \u{e9}.weir"].randomElement(using: &random) ?? ""
         let comment = "# by hand \(serial) \u{2603}"
         comments.append(comment)
         var text = try lab.read(name)

@@ -173,7 +173,9 @@ import WeirRuleset
         _ = try lab.session().commit(CommitOptions())
         var removed = ""
         lab.kernel.change { table in
-            let found = table.sets.first { !$0.value.elements.isEmpty && $0.key.hasPrefix("layer.") }
+            let found = table.sets.first {
+                !$0.value.elements.isEmpty && $0.key.hasPrefix("layer.")
+            }
             guard let (name, set) = found, let key = set.elements.keys.first else { return }
             table.sets[name]?.elements[key] = nil
             removed = name

@@ -55,7 +55,8 @@ enum Main {
         let start = clock.now
         let value = try body()
         let taken = clock.now - start
-        let milliseconds = Double(taken.components.attoseconds) / 1e15
+        let milliseconds =
+            Double(taken.components.attoseconds) / 1e15
             + Double(taken.components.seconds) * 1e3
         print("\(what): \((milliseconds * 100).rounded() / 100) ms")
         return value
