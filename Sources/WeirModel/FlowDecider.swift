@@ -24,8 +24,9 @@ public struct FlowDecider: Sendable {
     private let entries: [Entry]
     private var memo: [Question: Action?] = [:]
 
-    public init(_ policySet: PolicySet, in state: PolicyState) {
-        var table = SetTable(policySet)
+    /// - Parameter table: one for this policy set, where the caller has it already.
+    public init(_ policySet: PolicySet, in state: PolicyState, table: SetTable? = nil) {
+        var table = table ?? SetTable(policySet)
         layers = policySet.layers
         entries = policySet.policyIDs.compactMap { id -> Entry? in
             let policy = policySet[id]

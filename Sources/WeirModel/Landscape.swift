@@ -6,7 +6,7 @@
 public import WeirDiagnostics
 
 /// Everything that the inventories declare.
-public struct Landscape: Sendable {
+public struct Landscape: Sendable, Equatable {
     public var services: [Service]
     public var zones: [Zone]
 
@@ -17,7 +17,7 @@ public struct Landscape: Sendable {
 }
 
 /// A part of the network that fails together.
-public struct Zone: Sendable {
+public struct Zone: Sendable, Equatable {
     public let name: String
     /// Disjoint from the ranges of every other zone.
     public let ranges: [AddressRange]
@@ -32,7 +32,7 @@ public struct Zone: Sendable {
 }
 
 /// Something that talks and is talked to. Several services may share an address.
-public struct Service: Sendable {
+public struct Service: Sendable, Equatable {
     public let name: String
     public let labels: [String: String]
     /// Named ports: `postgres` → `tcp/5432`.

@@ -44,6 +44,15 @@ public struct LoweredProgram: Sendable {
 public func lower(
     _ policySet: PolicySet, options: LoweringOptions, previous: KernelTable? = nil
 ) -> (LoweredProgram?, [Diagnostic]) {
+    var cache = LoweringCache()
+    return lower(policySet, options: options, previous: previous, cache: &cache)
+}
+
+/// As ``lower(_:options:previous:)``, with what earlier compilations for the same table left.
+public func lower(
+    _ policySet: PolicySet, options: LoweringOptions, previous: KernelTable?,
+    cache: inout LoweringCache
+) -> (LoweredProgram?, [Diagnostic]) {
     var diagnostics = policySet.unsupportedConstructs()
     guard let ranks = policySet.overrideRanks() else {
         diagnostics.append(
@@ -53,8 +62,15 @@ public func lower(
         return (nil, diagnostics)
     }
     guard !diagnostics.hasErrors else { return (nil, diagnostics) }
-    var lowering = Lowering(policySet, ranks: ranks, options: options, previous: previous)
+    var lowering = Lowering(
+        policySet, ranks: ranks, options: options, previous: previous, cache: cache)
+    cache = LoweringCache()
     let program = lowering.run()
+    // A stage that was over the budget has no elements: nothing of a failure is kept.
+    if program != nil {
+        lowering.cache.keep(lowering.table)
+        cache = lowering.cache
+    }
     return (program, diagnostics + lowering.diagnostics)
 }
 
@@ -70,14 +86,19 @@ struct Lowering {
     var objects: [String: NamedObject] = [:]
     var elementsByPolicy: [Int]
     var budget: Int
+    var cache: LoweringCache
 
-    init(_ policySet: PolicySet, ranks: [Int], options: LoweringOptions, previous: KernelTable?) {
+    init(
+        _ policySet: PolicySet, ranks: [Int], options: LoweringOptions, previous: KernelTable?,
+        cache: LoweringCache
+    ) {
         self.policySet = policySet
+        self.cache = cache
         self.ranks = ranks
         self.options = options
         self.previous = previous
         recovery = Recovery(previous)
-        table = SetTable(policySet)
+        table = self.cache.setTable(for: policySet)
         elementsByPolicy = [Int](repeating: 0, count: policySet.policies.count)
         budget = options.elementBudget
     }
@@ -220,9 +241,15 @@ struct Lowering {
             let destinations =
                 plan.shape.broadDestination
                 ? broadDestinations : space(name, .destination, plan.boxes.map(\.destination))
-            let stage = CompiledStage(
-                plan, sources: sources, destinations: destinations, previous: previous,
-                budget: budget)
+            let (left, previous) = (budget, previous)
+            let key = StageKey(
+                plan: plan, sourceVersion: sources.version,
+                destinationVersion: destinations.version)
+            let stage = cache.stage(key) {
+                CompiledStage(
+                    plan, sources: sources, destinations: destinations, previous: previous,
+                    budget: left)
+            }
             let total = stage.estimates.reduce(0, +)
             if total > budget { reportExplosion(zip(stage.estimates, plan.policies), total) }
             budget -= min(total, budget)
@@ -238,8 +265,10 @@ struct Lowering {
     private mutating func space(
         _ name: String, _ side: StageClasses.Side, _ used: [SetID]
     ) -> StageClasses {
-        let classes = StageClasses(
-            side: side, used: used, table: table, space: name, previous: previous)
+        let (table, previous) = (table, previous)
+        let classes = cache.classes(name, side, used: used) {
+            StageClasses(side: side, used: used, table: table, space: name, previous: previous)
+        }
         sets.merge(classes.maps) { a, _ in a }
         return classes
     }

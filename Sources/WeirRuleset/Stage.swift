@@ -8,7 +8,7 @@
 import WeirModel
 
 /// One thing that a stage can answer.
-struct StageEntry {
+struct StageEntry: Equatable, Sendable {
     let boxes: [Box]
     /// The answer, in one of the ranges of ``IdentifierRange``.
     let value: UInt32
@@ -18,7 +18,7 @@ struct StageEntry {
 }
 
 /// What a stage is called and what its elements need.
-struct StageName: Hashable {
+struct StageName: Hashable, Sendable {
     let text: String
     /// Its elements may expire: the maps carry the timeout flag.
     let timed: Bool
@@ -53,7 +53,7 @@ enum PortShape: String, CaseIterable {
 }
 
 /// A stage before it is compiled.
-struct StagePlan {
+struct StagePlan: Equatable, Sendable {
     let name: StageName
     let shape: Shape
     let entries: [StageEntry]
@@ -69,7 +69,7 @@ struct StagePlan {
 }
 
 /// A compiled stage: its answer maps, and which policy is to blame for how many elements.
-struct CompiledStage {
+struct CompiledStage: Sendable {
     let name: StageName
     /// The answer maps; the class maps belong to the class spaces.
     private(set) var sets: [String: NamedSet]

@@ -10,8 +10,8 @@ import WeirModel
 
 /// A space of classes for one side of one or several stages: the class maps, and which classes
 /// each set consists of.
-struct StageClasses {
-    enum Side {
+struct StageClasses: Sendable {
+    enum Side: Sendable {
         case source, destination
 
         var prefix: String { self == .source ? "src" : "dst" }
@@ -25,6 +25,8 @@ struct StageClasses {
 
     private let side: Side
     private let space: String
+    /// Tells classes of one cache apart.
+    var version = 0
 
     /// - Parameters:
     ///   - used: the sets to tell apart.

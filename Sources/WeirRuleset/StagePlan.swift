@@ -10,7 +10,7 @@ import WeirModel
 let narrowSetClasses = 8
 
 /// The shape that groups policies: narrow or broad on either side.
-struct Shape: Hashable, Comparable {
+struct Shape: Hashable, Comparable, Sendable {
     let broadSource: Bool
     let broadDestination: Bool
 

@@ -20,6 +20,7 @@ public enum CommitFailure: Error, Sendable {
 
 /// The one connection to the kernel of this process.
 public struct Committer: ~Copyable {
+    private var cache = LoweringCache()
     private var socket: NetfilterSocket
     /// What the kernel held after this process's last commit, which saves reading it again as
     /// long as nobody else commits.
@@ -44,11 +45,13 @@ public struct Committer: ~Copyable {
         let options = LoweringOptions(
             revision: revision, state: state,
             vantage: isOnHost ? .host(ownAddresses()) : .gateway)
-        let (program, diagnostics) = lower(policySet, options: options, previous: kernel)
+        let (program, diagnostics) = lower(
+            policySet, options: options, previous: kernel, cache: &cache)
         guard let program else { throw .uncompilable(diagnostics) }
         let delta = program.ruleset.delta(
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
-        var cutter = ConnectionCutter(policySet, state: state, onHost: isOnHost)
+        var cutter = ConnectionCutter(
+            policySet, state: state, onHost: isOnHost, table: cache.currentTable)
         let cuts = try connections(that: { cutter.denies($0) })
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,

@@ -19,15 +19,19 @@ public struct CutGroup: Sendable, Hashable {
 
 /// Which live connections a policy set denies.
 struct ConnectionCutter {
-    private var decider: FlowDecider
+    private var decider: FlowDecider?
+    private let state: PolicyState
+    private let table: SetTable?
     private let policySet: PolicySet
     private let own: Set<IPAddress>
     private let isOnHost: Bool
 
-    init(_ policySet: PolicySet, state: PolicyState, onHost: Bool) {
+    /// - Parameter table: of the policy set, where there is one already.
+    init(_ policySet: PolicySet, state: PolicyState, onHost: Bool, table: SetTable? = nil) {
         self.policySet = policySet
         isOnHost = onHost
-        decider = FlowDecider(policySet, in: state)
+        self.state = state
+        self.table = table
         own = ownAddresses()
     }
 
@@ -41,7 +45,8 @@ struct ConnectionCutter {
         guard !isLoopback(flow.source),
             (own.contains(flow.source) || own.contains(flow.destination)) == isOnHost
         else { return false }
-        switch decider.action(for: flow) {
+        if decider == nil { decider = FlowDecider(policySet, in: state, table: table) }
+        switch decider?.action(for: flow) {
         case .allow, nil: return false
         case .reject, .drop: return true
         }
@@ -73,7 +78,9 @@ struct ConnectionCutter {
     }
 
     private func name(_ address: IPAddress) -> String {
-        let names = decider.services(of: address).map { policySet.landscape.services[$0].name }
+        let names = (decider?.services(of: address) ?? []).map {
+            policySet.landscape.services[$0].name
+        }
         return names.isEmpty ? "\(address)" : names.joined(separator: "+")
     }
 

@@ -107,6 +107,32 @@ import WeirTesting
         }
     }
 
+    @Test(arguments: [UInt64.random(in: 0 ... .max)])
+    func `what a cache gives is what would be computed`(seed: UInt64) throws {
+        print("LoweringTests seed \(seed)")
+        var random = RandomPolicies(seed: seed)
+        for _ in 0..<40 {
+            var set = random.policySet()
+            var cache = LoweringCache()
+            var kernel: KernelTable?
+            for _ in 0..<6 {
+                let options = LoweringOptions(state: Self.state)
+                let fresh = lower(set, options: options, previous: kernel).0?.ruleset
+                let cached = lower(set, options: options, previous: kernel, cache: &cache).0
+                #expect(fresh == cached?.ruleset)
+                if random.chance(70) { kernel = fresh.map(KernelTable.init(holding:)) }
+                let index = random.number(0...(set.policies.count - 1))
+                let other = random.policy("x", layers: 3, set.landscape)
+                switch random.number(0...3) {
+                case 0: set.policies[index].interactions = other.interactions
+                case 1: set.policies[index].caps = other.caps
+                case 2: set.policies[index].limits = other.limits
+                default: set.landscape = random.landscape(services: set.landscape.services.count)
+                }
+            }
+        }
+    }
+
     @Test func `an explosion is refused with the policies that cause it`() throws {
         let services = (0..<400).map {
             Service(name: "s\($0)", endpoints: [.v4(0x0A00_0000 + UInt32($0))])

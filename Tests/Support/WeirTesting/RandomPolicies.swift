@@ -47,8 +47,8 @@ public struct RandomPolicies {
 
     private static let base6: UInt128 = 0x2001_0DB8 << 96 | 1
 
-    public mutating func landscape() -> Landscape {
-        let services = (0..<number(1...14)).map { index in
+    public mutating func landscape(services count: Int? = nil) -> Landscape {
+        let services = (0..<(count ?? number(1...14))).map { index in
             Service(
                 name: "s\(index)", labels: ["k": pick(["a", "b"]), "e": pick(["x", "y"])],
                 endpoints: (0..<number(0...4)).map { _ in address() })
