@@ -56,7 +56,8 @@ extension Resolver {
             let list = pattern.parameters.map(\.text).joined(separator: ", ")
             findings.error(
                 "wrong-argument-count",
-                "pattern \(quoted(name.text)) has \(wanted) parameters, not \(given)",
+                "pattern \(quoted(name.text)) has \(wanted)"
+                    + " parameter\(wanted == 1 ? "" : "s"), not \(given)",
                 at: instance.range,
                 related: [RelatedPlace(range: pattern.name.range, message: "declared here")],
                 help: "write `\(spelling(of: name.text))(\(list))`")
@@ -82,7 +83,13 @@ extension Resolver {
         _ argument: (argument: PatternInstance.Argument, range: SourceRange), _ use: Name
     ) -> ResolvedSet? {
         switch argument.argument {
-        case .set(let expression): return outside { $0.checkedSet(expression) }
+        case .set(let expression):
+            // What is wrong with the argument is said once, there, and not at every use.
+            return outside { $0.checkedSet(expression) }.map { resolved in
+                ResolvedSet(
+                    resolved.set, depth: resolved.depth, size: resolved.size,
+                    groupLevels: resolved.groupLevels, isReported: true)
+            }
         default:
             wrongArgument(argument, use, wanted: "a set")
             return nil

@@ -57,7 +57,9 @@ extension Resolver {
             }
         }
         // What did not parse may have been what is missing here.
-        guard !damagedNames.contains(policy.name) else { return }
+        guard !damagedNames.contains(policy.name),
+            !damagedNames.contains(scope?.pattern.name.text ?? policy.name)
+        else { return }
         let shown = quoted(policy.name)
         if !hasInteraction {
             findings.error(

@@ -312,8 +312,11 @@ extension Resolver {
         return "each label occurs, but no service has all of them"
     }
 
-    /// The operator's own text in backticks, on one line.
-    func shown(_ range: SourceRange) -> String { quoted(sourceText(range)) }
+    /// The operator's own text in backticks, on one line; for a parameter, that of its argument.
+    func shown(_ range: SourceRange) -> String {
+        let text = sourceText(range)
+        return quoted(scope?.arguments[text].map { sourceText($0.range) } ?? text)
+    }
 
     /// The operator's own text with its white space collapsed.
     func sourceText(_ range: SourceRange) -> String {

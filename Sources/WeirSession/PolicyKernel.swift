@@ -30,13 +30,18 @@ public protocol PolicyKernel: AnyObject {
 /// The kernel of this process's network namespace.
 public final class LiveKernel: PolicyKernel {
     private var committer: Committer
+    private let onHost: Bool?
 
-    public init() throws(KernelError) { committer = try Committer.open() }
+    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:)``.
+    public init(onHost: Bool? = nil) throws(KernelError) {
+        committer = try Committer.open()
+        self.onHost = onHost
+    }
 
     public func plan(
         _ policySet: PolicySet, revision: Revision, state: PolicyState
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
-        try committer.plan(policySet, revision: revision, state: state)
+        try committer.plan(policySet, revision: revision, state: state, onHost: onHost)
     }
 
     public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }

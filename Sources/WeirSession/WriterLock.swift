@@ -45,5 +45,9 @@ public struct WriterLock: ~Copyable {
             String(decoding: bytes.prefix(count), as: UTF8.self).prefix { $0.isNumber })
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Said, not left to closing: a child that was just forked may still hold the descriptor.
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }

@@ -22,6 +22,7 @@ struct Apply: ParsableCommand {
 
     @OptionGroup var location: PolicyPath
     @OptionGroup var format: JSONFlag
+    @OptionGroup var vantage: VantageOption
     @Option(help: "Undo the commit unless it is confirmed within this time: 60s, 5m.")
     var confirm: Duration?
     @Option(name: .shortAndLong, help: "What the log says about it.")
@@ -29,7 +30,8 @@ struct Apply: ParsableCommand {
 
     func run() throws {
         let ready = try loadWithoutErrors(location.path)
-        let outcome = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
+        let outcome = try writing(onHost: vantage.onHost, sources: ready.sources) {
+            (writer: inout PolicyWriter) throws(WriteFailure) in
             let now = currentState().epochSeconds
             let request = CommitRequest.applying(
                 ready.checked, ready.policySet, root: ready.path, message: message,
@@ -69,25 +71,28 @@ struct Duration: ExpressibleByArgument {
 
 /// Runs an operation of the one writer, after putting right what a crash left.
 func writing(
+    onHost: Bool? = nil, sources: SourceMap = SourceMap(),
     _ body: (inout PolicyWriter) throws(WriteFailure) -> CommitOutcome
 ) throws -> CommitOutcome {
     do throws(WriteFailure) {
-        var writer = try PolicyWriter(.standard(), try openKernel())
+        var writer = try PolicyWriter(.standard(), try openKernel(onHost))
         if let report = try writer.recover() { Output.message(report.text) }
         return try body(&writer)
     } catch {
-        throw stop(error)
+        throw stop(error, sources)
     }
 }
 
-private func openKernel() throws(WriteFailure) -> LiveKernel {
-    do throws(KernelError) { return try LiveKernel() } catch { throw .commit(.kernel(error)) }
+private func openKernel(_ onHost: Bool?) throws(WriteFailure) -> LiveKernel {
+    do throws(KernelError) { return try LiveKernel(onHost: onHost) } catch {
+        throw .commit(.kernel(error))
+    }
 }
 
 /// Prints why nothing was written.
-func stop(_ failure: WriteFailure) -> Stop {
+func stop(_ failure: WriteFailure, _ sources: SourceMap) -> Stop {
     if case .commit(.uncompilable(let diagnostics)) = failure {
-        return report(.uncompilable(diagnostics), SourceMap())
+        return report(.uncompilable(diagnostics), sources)
     }
     let (message, help) = failure.words
     Output.error(message, help: help)

@@ -16,13 +16,16 @@ struct Compile: ParsableCommand {
             """)
 
     @OptionGroup var location: PolicyPath
+    @OptionGroup var vantage: VantageOption
 
     func run() throws {
         let ready = try loadWithoutErrors(location.path)
         let state = currentState()
         let (program, diagnostics) = lower(
             ready.policySet,
-            options: LoweringOptions(revision: revision(of: ready), state: state))
+            options: LoweringOptions(
+                revision: revision(of: ready), state: state,
+                vantage: vantage.onHost == true ? .host(ownAddresses()) : .gateway))
         Output.diagnostics(diagnostics, ready.sources)
         guard let program else { throw Stop(.refused) }
         var stream = OutputStream()

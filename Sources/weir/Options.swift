@@ -24,6 +24,21 @@ struct JSONFlag: ParsableArguments {
     var json = false
 }
 
+/// Where weir stands.
+struct VantageOption: ParsableArguments {
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case gateway, host }
+
+    @Option(
+        help: """
+            gateway: police what this machine forwards; host: what it sends and receives itself. \
+            Without it: as the table in the kernel does, else gateway.
+            """)
+    var vantage: Kind?
+
+    /// nil where it is not said.
+    var onHost: Bool? { vantage.map { $0 == .host } }
+}
+
 /// The time by which policies are in force now.
 func currentState() -> PolicyState { PolicyState(epochSeconds: Int64(time(nil))) }
 

@@ -17,13 +17,14 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var location: PolicyPath
     @OptionGroup var format: JSONFlag
+    @OptionGroup var vantage: VantageOption
     @Flag(help: "Exit with 2 where there are changes, 0 where there are none, 1 on an error.")
     var detailedExitcode = false
 
     func run() throws {
         let ready = try loadWithoutErrors(location.path)
         var committer = try openCommitter()
-        let plan = try makePlan(ready, &committer)
+        let plan = try makePlan(ready, &committer, onHost: vantage.onHost)
         if format.json {
             Output.write(try planJSON(plan, ready.policySet))
         } else {
@@ -53,7 +54,9 @@ struct Remove: ParsableCommand {
 }
 
 /// Plans, printing what is wrong where that fails.
-func makePlan(_ ready: ReadyPolicies, _ committer: inout Committer) throws -> Plan {
+func makePlan(
+    _ ready: ReadyPolicies, _ committer: inout Committer, onHost: Bool? = nil
+) throws -> Plan {
     do throws(CommitFailure) {
         let state = currentState()
         let enabled = StateDirectory.standard().enabledPolicies(
@@ -61,7 +64,7 @@ func makePlan(_ ready: ReadyPolicies, _ committer: inout Committer) throws -> Pl
         let policySet = ready.policySet.enabling(enabled)
             .startingDurations(at: state.epochSeconds)
         let (plan, diagnostics) = try committer.plan(
-            policySet, revision: revision(of: ready), state: state)
+            policySet, revision: revision(of: ready), state: state, onHost: onHost)
         Output.diagnostics(diagnostics, ready.sources)
         return plan
     } catch {

@@ -86,8 +86,9 @@ struct MeterTests {
         let passed = try watched(gateway, "bytes") - before
         let share = Double(passed) / Double(seconds) / Double(rate)
         print("bytes limited to \(rate)/s \(scope): \(share) of it passed")
-        // TCP that is policed may use less, at high rates; it never gets more.
-        #expect((0.5...1.05).contains(share))
+        // TCP that is policed may use less, at high rates; more only by what the bucket gained
+        // while nothing was sent.
+        #expect((0.4...1.2).contains(share))
         #expect(try counter(gateway, "one.p.limit1.refused") > 0)
     }
 

@@ -29,7 +29,7 @@ final class MemoryKernel: PolicyKernel {
         let plan = Plan(
             program: program, kernel: table, generation: generation, delta: delta,
             changes: changes, foreignChains: [], cuts: [],
-            cutter: ConnectionCutter(policySet, state: state))
+            cutter: ConnectionCutter(policySet, state: state, onHost: false))
         return (plan, diagnostics)
     }
 

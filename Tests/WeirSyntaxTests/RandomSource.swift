@@ -166,7 +166,7 @@ struct PolicyFileGenerator {
             let window = random.pick(["Mon-Fri 09:00-17:00", "22:00-06:00", "Sat,Sun 00:00-24:00"])
             out += random.pick([
                 " standby", " staged", " until 2026-12-01T18:00Z", " for \(duration())",
-                " during \(window)", isInstance ? "" : " overriding \(reference())",
+                " during \(window)", " overriding \(reference())",
             ])
         }
         guard isInstance else { return out + block(clauses()) }
