@@ -41,6 +41,13 @@ public struct LineEditor: ~Copyable {
         unsafe hooks.onIdle = onIdle
         unsafe hooks.colour = colour
         _ = unsafe setlocale(LC_ALL, "")
+        // Whoever started this may have blocked them: a prompt without Ctrl-C is a trap.
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for number in [SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH] {
+            unsafe sigaddset(&signals, number)
+        }
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         isInterrupted.store(false, ordering: .relaxed)
         _ = signal(SIGINT) { _ in isInterrupted.store(true, ordering: .relaxed) }
         unsafe weir_rl_start("weir", redisplay, attempt, display, idle, signalled)

@@ -5,13 +5,17 @@
 import Glibc
 
 /// Runs lines without a terminal.
-/// - Parameter keepsGoing: goes on after a line that was refused.
+/// - Parameters:
+///   - keepsGoing: goes on after a line that was refused.
+///   - echoes: writes each line behind its prompt before it runs, for a transcript.
 /// - Returns: whether every line was accepted.
 public func runLines(
-    _ lines: some Sequence<String>, in interpreter: Interpreter, keepsGoing: Bool
+    _ lines: some Sequence<String>, in interpreter: Interpreter, keepsGoing: Bool,
+    echoes: Bool = false
 ) -> Bool {
     var isWell = true
     for line in lines {
+        if echoes { interpreter.say(interpreter.prompt() + line) }
         switch interpreter.take(line) {
         case .done, .incomplete: continue
         case .quit: return isWell

@@ -15,7 +15,7 @@ public enum DeclarationName: Hashable, Sendable, Codable {
     case pattern(String)
     /// The one `layers` block.
     case layers
-    /// `assert`, `when` and `landscape` have no name: their text, with single spaces, stands for it.
+    /// `assert`, `when` and `landscape` have no name: their text, on one line, stands for it.
     case unnamed(String)
 
     /// `policy security.az-bulkhead`, as messages say it.

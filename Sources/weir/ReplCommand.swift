@@ -27,6 +27,8 @@ struct Repl: ParsableCommand {
     var commands: [String] = []
     @Flag(help: "Go on after a line that was refused.")
     var keepGoing = false
+    @Flag(help: "Print each line behind its prompt before it runs, for a transcript.")
+    var echo = false
 
     func run() throws {
         let isTerminal =
@@ -45,7 +47,7 @@ struct Repl: ParsableCommand {
         }
         let isWell: Bool
         if !commands.isEmpty {
-            isWell = runLines(commands, in: interpreter, keepsGoing: keepGoing)
+            isWell = runLines(commands, in: interpreter, keepsGoing: keepGoing, echoes: echo)
         } else if let script {
             guard let bytes = (try? DurableFile.read(script)) ?? nil else {
                 Output.error("cannot read `\(script)`", help: "check the path")
@@ -53,10 +55,11 @@ struct Repl: ParsableCommand {
             }
             let lines = String(decoding: bytes, as: UTF8.self)
                 .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-            isWell = runLines(lines.map(String.init), in: interpreter, keepsGoing: keepGoing)
+            isWell = runLines(
+                lines.map(String.init), in: interpreter, keepsGoing: keepGoing, echoes: echo)
         } else {
             isWell = runLines(
-                AnyIterator { readLine() }, in: interpreter, keepsGoing: keepGoing)
+                AnyIterator { readLine() }, in: interpreter, keepsGoing: keepGoing, echoes: echo)
         }
         // Errors that are staged and not committed are no success of a script.
         if !isWell || session.checked.diagnostics.hasErrors { throw Stop(.refused) }

@@ -53,8 +53,13 @@ func spawn(
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
+    // The threads that tests run on block signals; a command must not inherit that.
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
     // POSIX_SPAWN_SETSID, which the Glibc module leaves out.
-    if ownSession { unsafe posix_spawnattr_setflags(&attributes, 0x80) }
+    let session: Int16 = ownSession ? 0x80 : 0
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | session)
     var pointers = unsafe arguments.map { unsafe strdup($0) } + [nil]
     defer { for index in arguments.indices { unsafe free(pointers[index]) } }
     var process: pid_t = 0
