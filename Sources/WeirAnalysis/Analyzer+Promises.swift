@@ -44,7 +44,7 @@ extension Analyzer {
             guard undecided else { return nil }
             return Finding(
                 code: .brokenReservation, severity: .warning, certainty: .undecided,
-                policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
         }
     }
 
@@ -72,13 +72,13 @@ extension Analyzer {
         guard let point = cells.first?.firstPoint else { return nil }
         let enabling = Enabling.exactly(Set([slot] + deniers))
         let rulings = cells.map { ruling(matching($0.firstPoint, among: slots, enabling)) }
-        let denying = Set(rulings.flatMap(\.standing)).sorted { policies[$0].id < policies[$1].id }
-        let id = policies[slot].id
+        let denying = policies.inOrder(Set(rulings.flatMap(\.standing)))
+        let id = handle(slot)
         return Finding(
             code: .brokenReservation, severity: deniers.isEmpty ? nil : .warning,
             certainty: deniers.isEmpty && !policies[slot].standby ? .provable : .possible,
             policies: [.init(id, .subject, .reservation(cap: cap, index))]
-                + denying.map { .init(policies[$0].id, .denies) },
+                + denying.map { .init(handle($0), .denies) },
             witness: Finding.Witness(
                 flow: space.flow(point), state: state(at: point, enabling: [slot] + deniers),
                 timeDependent: point.instant != 0
@@ -131,8 +131,8 @@ extension Analyzer {
             return Finding(
                 code: .brokenReservation, severity: needsOthers ? .warning : nil,
                 certainty: enabled.contains { policies[$0].standby } ? .possible : .provable,
-                policies: [.init(entry.id, .subject, .cap(cap))]
-                    + chosen.map { .init(policies[$0.slot].id, .reserves, $0.part) },
+                policies: [.init(handle(slot), .subject, .cap(cap))]
+                    + chosen.map { .init(handle($0.slot), .reserves, $0.part) },
                 witness: Finding.Witness(
                     flow: space.flow(here), state: state(at: here, enabling: enabled),
                     timeDependent: enabled.contains { policies[$0].time != 0 },
@@ -146,7 +146,7 @@ extension Analyzer {
     /// The reservations whose flows all lie in a cap and which it could honour one by one.
     private func promises(within slot: Int, _ cap: Int, _ near: [Int]) -> [Promise] {
         let bound = ConstraintReference(slot: slot, part: .cap(cap))
-        let slots = (near + [slot]).sorted { policies[$0].id < policies[$1].id }
+        let slots = policies.inOrder(near + [slot])
         return slots.flatMap { other in
             policies[other].caps.indices.flatMap { index -> [Promise] in
                 let isOwn = ConstraintReference(slot: other, part: .cap(index)) == bound

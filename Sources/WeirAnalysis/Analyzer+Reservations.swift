@@ -30,9 +30,9 @@ extension Analyzer {
             relation: .greater, bound: .init(scope: own.scope, each: own.connections))
         return Finding(
             code: .brokenReservation, certainty: entry.standby ? .possible : .provable,
-            policies: [.init(entry.id, .subject, .cap(cap))]
+            policies: [.init(handle(slot), .subject, .cap(cap))]
                 + heaviest.reservations.map {
-                    .init(entry.id, .reserves, .reservation(cap: cap, $0))
+                    .init(handle(slot), .reserves, .reservation(cap: cap, $0))
                 },
             witness: Finding.Witness(
                 flow: space.flow(heaviest.point),
@@ -103,7 +103,7 @@ extension Analyzer {
             guard let cells = promisedFlows(slot, cap, index, near) else {
                 return Finding(
                     code: .brokenReservation, severity: .warning, certainty: .undecided,
-                    policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+                    policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
             }
             guard !cells.isEmpty else { return nil }
             let promise = Finding.Arithmetic.Term(
@@ -124,9 +124,9 @@ extension Analyzer {
                 code: .brokenReservation,
                 severity: needsOthers || certainty == .undecided ? .warning : nil,
                 certainty: certainty,
-                policies: [.init(entry.id, .subject, .reservation(cap: cap, index))]
+                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))]
                     + (tight.family ?? []).map {
-                        .init(policies[$0.slot].id, .tighter, $0.part)
+                        .init(handle($0.slot), .tighter, $0.part)
                     },
                 witness: tight.family.map { family in
                     Finding.Witness(
@@ -199,7 +199,7 @@ extension Analyzer {
     func coveringCaps(
         _ region: [Cell], _ slots: [Int], except own: ConstraintReference?
     ) -> [CoveringCap] {
-        slots.sorted { policies[$0].id < policies[$1].id }.flatMap { slot -> [CoveringCap] in
+        policies.inOrder(slots).flatMap { slot -> [CoveringCap] in
             let entry = policies[slot]
             guard entry.isLive, !entry.caps.isEmpty, space.meets(region, entry.bricks) else {
                 return []
