@@ -16,10 +16,11 @@ let strict: [SwiftSetting] = [
 /// A library target of weir with its test target.
 func floor(
     _ name: String, _ dependencies: [Target.Dependency] = [], tests: [Target.Dependency] = [],
-    corpus: Bool = false
+    corpus: Bool = false, resources: [Resource]? = nil
 ) -> [Target] {
     [
-        .target(name: name, dependencies: dependencies, swiftSettings: strict),
+        .target(
+            name: name, dependencies: dependencies, resources: resources, swiftSettings: strict),
         .testTarget(
             name: name + "Tests", dependencies: [.byName(name: name)] + dependencies + tests,
             exclude: corpus ? ["Corpus"] : [], swiftSettings: strict),
@@ -43,7 +44,9 @@ let package = Package(
         + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
         + floor(
             "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
-            corpus: true)
+            corpus: true,
+            // The pages are those of docs/patterns.
+            resources: [.embedInCode("Library/library.weir"), .embedInCode("Library/pages")])
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"], tests: ["WeirResolve"])
         + floor("WeirRuleset", ["WeirDiagnostics", "WeirModel"], tests: ["WeirTesting"])
         + floor(
@@ -81,8 +84,8 @@ let package = Package(
             .testTarget(
                 name: "WeirIntegrationTests",
                 dependencies: [
-                    "WeirDiagnostics", "WeirModel", "WeirRuleset", "WeirKernel", "WeirLab",
-                    "WeirTesting",
+                    "WeirDiagnostics", "WeirModel", "WeirResolve", "WeirRuleset", "WeirKernel",
+                    "WeirLab", "WeirTesting",
                 ],
                 swiftSettings: strict),
             .testTarget(

@@ -12,10 +12,13 @@ public struct SourceText: Sendable {
     public let bytes: [UInt8]
     /// Offsets of the first byte of each line; never empty, always starting with 0.
     public let lineStarts: [Int]
+    /// Part of weir and not of the operator's files: named in messages, never hashed or written.
+    public let isBuiltIn: Bool
 
-    public init(name: String, bytes: [UInt8]) {
+    public init(name: String, bytes: [UInt8], isBuiltIn: Bool = false) {
         self.name = name
         self.bytes = bytes
+        self.isBuiltIn = isBuiltIn
         var starts = [0]
         for (offset, byte) in bytes.enumerated() where byte == UInt8(ascii: "\n") {
             starts.append(offset + 1)

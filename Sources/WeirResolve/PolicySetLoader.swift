@@ -10,7 +10,8 @@ public import WeirSyntax
 
 /// Everything that was read for one policy set.
 public struct LoadedPolicySet: Sendable {
-    /// All texts: the policy files in the order of ``files``, then the inventories.
+    /// All texts: the policy files in the order of ``files``, the inventories, and weir's own
+    /// library of patterns (`SourceText.isBuiltIn`).
     public let sources: SourceMap
     /// The parsed policy files, by path.
     public let files: [ParsedFile]
@@ -51,10 +52,13 @@ public struct PolicySetLoader {
         let (landscape, inventories) = readInventories(of: files, &sources, &findings)
         // Without its inventory every name would be unknown: the message would drown.
         var policySet: PolicySet?
+        let library = parse(
+            PatternLibrary.source, id: sources.add(PatternLibrary.source))
         if inventories.isComplete, !files.isEmpty {
             let (resolved, found) = resolve(
                 files: files.map(\.file), landscape: landscape, sources: sources,
-                damagedNames: Set(files.flatMap(\.damagedNames).map(\.text)))
+                damagedNames: Set(files.flatMap(\.damagedNames).map(\.text)),
+                library: library.file)
             findings += found
             policySet = findings.hasErrors ? nil : resolved
         }

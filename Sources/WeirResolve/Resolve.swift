@@ -12,20 +12,24 @@ public import WeirSyntax
 ///
 /// The order of files and of declarations has no influence on the policy set: policies come out
 /// sorted by layer, then by name. Every part carries the range it was declared at; a policy that
-/// is an instance of a pattern has its own head as origin, its parts have the pattern's clauses.
+/// is an instance of a pattern has its own head as origin, its parts have the pattern's clauses
+/// or, where the pattern is the library's, the instance.
 ///
 /// - Parameters:
 ///   - sources: the texts behind the files, for quoting amounts (`Cap.relativeTo`).
 ///   - damagedNames: names of declarations that did not parse (``ParsedFile/damagedNames``).
 ///     Referring to them is no further error, and a policy so named may lack parts.
+///   - library: patterns for instances that `files` have no pattern for. What it declares besides
+///     is ignored; findings about an instance of its patterns stand at the instance.
 /// - Returns: what could be resolved, and the findings in the order of the files. The policy set
 ///   is to be used only if no finding is an error.
 public func resolve(
     files: [PolicyFile], landscape: Landscape, sources: SourceMap,
-    damagedNames: Set<String> = []
+    damagedNames: Set<String> = [], library: PolicyFile? = nil
 ) -> (PolicySet, [Diagnostic]) {
     var resolver = Resolver(landscape: landscape, sources: sources, damagedNames: damagedNames)
     resolver.collect(files)
+    resolver.collectLibrary(library)
     resolver.resolvePortDeclarations()
     resolver.resolveGroups()
     resolver.checkPatterns()
@@ -66,6 +70,8 @@ struct Resolver {
 
     struct Pattern {
         let declaration: PatternDeclaration
+        /// Of weir's own library: nobody has to use it, and nobody can mend it.
+        var isLibrary = false
         var isUsed = false
     }
 

@@ -21,9 +21,31 @@ struct ResolveFindings {
     private var known: Set<Key> = []
     private var counts: [Severity: Int] = [:]
     private var suggestions = 0
-    /// What every finding inside `range` is due to as well: the instance of a pattern that is
-    /// being expanded.
-    var context: (range: SourceRange, place: RelatedPlace)?
+    /// The instance of a pattern that is being expanded: every finding inside the pattern is due
+    /// to it as well.
+    struct Context {
+        let pattern: SourceRange
+        let instance: SourceRange
+        /// The pattern is weir's own, so that only the instance can be mended.
+        let isLibrary: Bool
+
+        /// A finding of the expansion where the operator should look for it.
+        func placed(_ finding: Diagnostic) -> Diagnostic {
+            guard let range = finding.range, range.source == pattern.source,
+                pattern.start <= range.start, range.end <= pattern.end
+            else { return finding }
+            let place =
+                isLibrary
+                ? RelatedPlace(range: range, message: "in the library's pattern")
+                : RelatedPlace(range: instance, message: "in this instance")
+            return Diagnostic(
+                finding.severity, finding.code, finding.message,
+                at: isLibrary ? instance : range, related: finding.related + [place],
+                notes: finding.notes, help: finding.help,
+                fixIts: isLibrary ? [] : finding.fixIts)
+        }
+    }
+    var context: Context?
 
     mutating func error(
         _ code: String, _ message: String, at range: SourceRange?, related: [RelatedPlace] = [],
@@ -44,23 +66,14 @@ struct ResolveFindings {
                 .warning, code, message, at: range, related: related, notes: notes, help: help))
     }
 
-    mutating func add(_ diagnostic: Diagnostic) {
+    mutating func add(_ found: Diagnostic) {
+        let diagnostic = context?.placed(found) ?? found
         let key = Key(
             code: diagnostic.code, message: diagnostic.message, range: diagnostic.range)
         guard known.insert(key).inserted else { return }
         counts[diagnostic.severity, default: 0] += 1
         guard counts[diagnostic.severity, default: 0] <= Self.limit else { return }
-        guard let context, let range = diagnostic.range, range.source == context.range.source,
-            context.range.start <= range.start, range.end <= context.range.end
-        else {
-            diagnostics.append(diagnostic)
-            return
-        }
-        diagnostics.append(
-            Diagnostic(
-                diagnostic.severity, diagnostic.code, diagnostic.message, at: range,
-                related: diagnostic.related + [context.place], notes: diagnostic.notes,
-                help: diagnostic.help, fixIts: diagnostic.fixIts))
+        diagnostics.append(diagnostic)
     }
 
     var canSuggest: Bool { suggestions < Self.suggestionLimit }

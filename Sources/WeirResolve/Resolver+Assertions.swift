@@ -157,10 +157,10 @@ extension Resolver {
         for (name, port) in ports where !port.isUsed {
             unused("port", name, port.declaration.name.range)
         }
-        for (name, pattern) in patterns where !pattern.isUsed {
+        for (name, pattern) in patterns where !pattern.isUsed && !pattern.isLibrary {
             unused("pattern", name, pattern.declaration.name.range)
         }
-        for (name, pattern) in patterns {
+        for (name, pattern) in patterns where !pattern.isLibrary {
             for parameter in unusedParameters(of: pattern.declaration) {
                 findings.warning(
                     "unused-parameter",

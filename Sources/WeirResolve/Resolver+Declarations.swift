@@ -101,6 +101,15 @@ extension Resolver {
         patterns[pattern.name.text] = Pattern(declaration: pattern)
     }
 
+    /// Adds the library's patterns where the policy set has none of that name, not even a damaged
+    /// one: an instance means what its author declared.
+    mutating func collectLibrary(_ library: PolicyFile?) {
+        for case .pattern(let pattern) in library?.declarations ?? []
+        where patterns[pattern.name.text] == nil && !damagedNames.contains(pattern.name.text) {
+            patterns[pattern.name.text] = Pattern(declaration: pattern, isLibrary: true)
+        }
+    }
+
     private mutating func collectPolicies(_ opened: [LayerDeclaration]) {
         var firsts = [[String: SourceRange]](repeating: [:], count: layers.count)
         for declaration in opened {

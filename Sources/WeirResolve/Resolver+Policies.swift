@@ -18,14 +18,16 @@ extension Resolver {
         case .clauses(let clauses): resolve(clauses, into: &policy, PolicyID(index: index))
         case .instance(let instance):
             guard let (clauses, scope) = expand(instance) else { return policy }
+            let isLibrary = patterns[scope.pattern.name.text]?.isLibrary ?? false
             self.scope = scope
-            findings.context = (
-                scope.pattern.range,
-                RelatedPlace(range: instance.range, message: "in this instance")
-            )
-            resolve(clauses, into: &policy, PolicyID(index: index))
+            findings.context = ResolveFindings.Context(
+                pattern: scope.pattern.range, instance: instance.range, isLibrary: isLibrary)
+            resolve(
+                instance.overriding.map(Clause.decision) + clauses, into: &policy,
+                PolicyID(index: index))
             self.scope = nil
             findings.context = nil
+            if isLibrary { policy.move(from: scope.pattern.range, to: instance.range) }
         }
         return policy
     }
@@ -204,6 +206,29 @@ extension Resolver {
             at: activation.range,
             related: [RelatedPlace(range: first.range, message: "first here")],
             help: "keep one of them")
+    }
+}
+
+extension Policy {
+    /// Says of every part that stands in a pattern of the library that it stands in the instance:
+    /// that is the line which its author can change.
+    fileprivate mutating func move(from pattern: SourceRange, to instance: SourceRange) {
+        func moved(_ origin: SourceRange?) -> SourceRange? {
+            origin.map { $0.source == pattern.source ? instance : $0 }
+        }
+        for index in interactions.indices {
+            interactions[index].origin = moved(interactions[index].origin)
+        }
+        decision = decision.map { Decision(action: $0.action, origin: moved($0.origin)) }
+        for index in caps.indices {
+            caps[index].origin = moved(caps[index].origin)
+            for number in caps[index].reservations.indices {
+                caps[index].reservations[number].origin = moved(
+                    caps[index].reservations[number].origin)
+            }
+        }
+        for index in limits.indices { limits[index].origin = moved(limits[index].origin) }
+        effects = effects.map { Effect(kind: $0.kind, origin: moved($0.origin)) }
     }
 }
 

@@ -14,13 +14,16 @@ public struct LoweringOptions: Sendable {
     public var elementBudget: Int
     /// The time that decides what is in force.
     public var state: PolicyState
+    public var vantage: Vantage
 
     public init(
-        revision: Revision = Revision(), elementBudget: Int = 4_000_000, state: PolicyState
+        revision: Revision = Revision(), elementBudget: Int = 4_000_000, state: PolicyState,
+        vantage: Vantage = .gateway
     ) {
         self.revision = revision
         self.elementBudget = elementBudget
         self.state = state
+        self.vantage = vantage
     }
 }
 
@@ -82,8 +85,10 @@ struct Lowering {
     mutating func run() -> LoweredProgram? {
         let enabled = policySet.policyIDs.filter { policySet.isEnabled($0, in: options.state) }
         let boxes = Dictionary(
-            uniqueKeysWithValues: enabled.map { id in
-                (id, policySet[id].interactions.flatMap { table.boxes($0) })
+            uniqueKeysWithValues: enabled.map { id -> (PolicyID, [Box]) in
+                // Two statements: `self` is read before the arguments of a call on it.
+                let all = policySet[id].interactions.flatMap { table.boxes($0) }
+                return (id, concerned(all))
             })
         let enforced = enabled.filter { !policySet[$0].activation.staged }
         let admission = admissionPlans(enforced, boxes)
@@ -106,7 +111,7 @@ struct Lowering {
                 meters: take(constraints.meters.count), seen: take(effects.seen.count),
                 staged: effects.staged.map { take($0.count) },
                 priorities: take(effects.priorities.count), logs: effects.logs,
-                counting: constraints.counting))
+                counting: constraints.counting, vantage: options.vantage))
         for (name, object) in program.objects { objects[name] = object }
         for (name, set) in program.sets { sets[name] = set }
         let ruleset = Ruleset(

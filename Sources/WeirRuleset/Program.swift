@@ -22,6 +22,7 @@ struct ProgramParts {
     let priorities: [CompiledStage]
     let logs: [LoggedPolicy]
     let counting: Counting
+    let vantage: Vantage
 
     /// Whether packets of known connections have more to pass than one rule.
     var metersPackets: Bool { !meters.isEmpty || !priorities.isEmpty }
@@ -71,9 +72,11 @@ struct Program {
             timeoutMilliseconds: 5_000)
         objects[ProgramName.marksFull] = NamedObject(
             kind: .counter, comment: "foreign marks that could not be kept")
-        chains["forward"] = Chain(
-            hook: Chain.Hook(point: .forward, priority: -160),
-            rules: known + Self.keepingMark(then: "admit"))
+        for point in parts.vantage.hooks {
+            chains[point.rawValue] = Chain(
+                hook: Chain.Hook(point: point, priority: -160),
+                rules: hostRules(point) + known + Self.keepingMark(then: "admit"))
+        }
         if parts.metersPackets {
             chains["known"] = Chain(rules: Self.keepingMark(then: "metered"))
         }
@@ -87,6 +90,27 @@ struct Program {
         return [
             Rule([.connectionState([.established]), .verdict(.goto("known"))]),
             Rule([.connectionState([.related]), .verdict(.accept)]),
+        ]
+    }
+
+    /// What no policy may take from a host: its loopback, and the ICMPv6 messages by which it
+    /// finds its neighbours and routers (RFC 4890, section 4.4.1).
+    private mutating func hostRules(_ point: Chain.Hook.Point) -> [Rule] {
+        guard point != .forward else { return [] }
+        let types: [UInt128] = [
+            130, 131, 132, 133, 134, 135, 136, 141, 142, 143, 148, 149, 151, 152, 153,
+        ]
+        sets[ProgramName.neighbours] = NamedSet(
+            key: [.icmpv6Type], size: 64,
+            elements: Dictionary(
+                uniqueKeysWithValues: types.map { (ElementKey($0), Element()) }))
+        let loopback: Statement =
+            point == .input ? .inputInterface("lo") : .outputInterface("lo")
+        return [
+            Rule([loopback, .verdict(.accept)]),
+            Rule(
+                [.lookup([.icmpv6Type], set: ProgramName.neighbours), .verdict(.accept)],
+                comment: "neighbour discovery and multicast listeners"),
         ]
     }
 

@@ -54,6 +54,7 @@ enum ProgramName {
     static let limits = "limit_of"
     static let caps = "cap_of"
     static let marks = "marks"
+    static let neighbours = "neighbours"
     static let marksFull = "weir.marks_full"
 
     /// Code points whose packets the kernel gives a priority.

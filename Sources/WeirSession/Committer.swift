@@ -30,16 +30,22 @@ public struct Committer: ~Copyable {
     }
 
     /// Works out what it takes to put a policy set in force.
+    /// - Parameter onHost: whether to stand on this host rather than between others; nil: as the
+    ///   table in the kernel does, else between others.
     public mutating func plan(
-        _ policySet: PolicySet, revision: Revision, state: PolicyState
+        _ policySet: PolicySet, revision: Revision, state: PolicyState,
+        onHost: Bool? = nil
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         let (kernel, generation) = try readTable()
-        let options = LoweringOptions(revision: revision, state: state)
+        let isOnHost = onHost ?? kernel?.isOnHost ?? false
+        let options = LoweringOptions(
+            revision: revision, state: state,
+            vantage: isOnHost ? .host(ownAddresses()) : .gateway)
         let (program, diagnostics) = lower(policySet, options: options, previous: kernel)
         guard let program else { throw .uncompilable(diagnostics) }
         let delta = program.ruleset.delta(
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
-        var cutter = ConnectionCutter(policySet, state: state)
+        var cutter = ConnectionCutter(policySet, state: state, onHost: isOnHost)
         let cuts = try connections(that: { cutter.denies($0) })
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,

@@ -13,7 +13,7 @@ public func contentHash(of sources: SourceMap) -> String {
         for byte in bytes { hash = (hash ^ UInt128(byte)) &* prime }
         hash = (hash ^ 0x100) &* prime
     }
-    for text in sources.texts.sorted(by: { $0.name < $1.name }) {
+    for text in sources.texts.sorted(by: { $0.name < $1.name }) where !text.isBuiltIn {
         add(text.name.utf8)
         add(text.bytes)
     }

@@ -22,21 +22,25 @@ struct ConnectionCutter {
     private var decider: FlowDecider
     private let policySet: PolicySet
     private let own: Set<IPAddress>
+    private let isOnHost: Bool
 
-    init(_ policySet: PolicySet, state: PolicyState) {
+    init(_ policySet: PolicySet, state: PolicyState, onHost: Bool) {
         self.policySet = policySet
+        isOnHost = onHost
         decider = FlowDecider(policySet, in: state)
         own = ownAddresses()
     }
 
-    /// Only what crosses this gateway: connections of the gateway itself are not its to police, nor
-    /// are those that conntrack expected because of another one.
+    /// Only what this vantage polices: a gateway what crosses it, a host what begins or ends at
+    /// it; never what conntrack expected because of another connection, nor loopback.
     mutating func denies(_ connection: Connection) -> Bool {
         guard !connection.isClosed, connection.status & UInt32(expectedBit) == 0 else {
             return false
         }
         let flow = connection.flow
-        guard !isOwn(flow.source), !isOwn(flow.destination) else { return false }
+        guard !isLoopback(flow.source),
+            (own.contains(flow.source) || own.contains(flow.destination)) == isOnHost
+        else { return false }
         switch decider.action(for: flow) {
         case .allow, nil: return false
         case .reject, .drop: return true
@@ -73,8 +77,7 @@ struct ConnectionCutter {
         return names.isEmpty ? "\(address)" : names.joined(separator: "+")
     }
 
-    private func isOwn(_ address: IPAddress) -> Bool {
-        if own.contains(address) { return true }
+    private func isLoopback(_ address: IPAddress) -> Bool {
         switch address {
         case .v4(let value): return value >> 24 == 127
         case .v6(let value): return value == 1

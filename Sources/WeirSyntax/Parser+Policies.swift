@@ -19,15 +19,11 @@ extension Parser {
         let isSound = name != nil && policyHeader(&header)
         if isSound, at(.equals) {
             take(.punctuation)
-            guard let instance = patternInstance() else {
+            guard var instance = patternInstance() else {
                 skipClause()
                 return nil
             }
-            if let overriding = header.overriding.first {
-                error(
-                    "misplaced-overriding", "`overriding` cannot stand before `=`",
-                    at: overriding.range, help: "write it in the pattern's clauses")
-            }
+            instance.overriding = header.overriding
             return name.map { name in
                 PolicyDeclaration(
                     name: name, description: header.description, activations: header.activations,

@@ -272,13 +272,18 @@ public struct PatternInstance: Sendable {
     }
     public let pattern: Name
     public let arguments: [(argument: Argument, range: SourceRange)]
+    /// What the policy's head says it overrides: joins the pattern's clauses, which cannot know
+    /// the policies of the policy set.
+    public var overriding: [DecisionClause]
     public let range: SourceRange
 
     public init(
-        pattern: Name, arguments: [(argument: Argument, range: SourceRange)], range: SourceRange
+        pattern: Name, arguments: [(argument: Argument, range: SourceRange)],
+        overriding: [DecisionClause] = [], range: SourceRange
     ) {
         self.pattern = pattern
         self.arguments = arguments
+        self.overriding = overriding
         self.range = range
     }
 }

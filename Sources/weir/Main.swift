@@ -21,7 +21,7 @@ struct Weir: ParsableCommand {
             """,
         subcommands: [
             Check.self, PlanCommand.self, Apply.self, Explain.self, Show.self, Compile.self,
-            Fmt.self, Remove.self,
+            Fmt.self, Library.self, Remove.self,
         ])
 }
 
