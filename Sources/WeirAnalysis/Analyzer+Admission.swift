@@ -18,7 +18,7 @@ extension Analyzer {
         var found: [Cell] = []
         for slot in near where policies[slot].action == .allow {
             let shared = region.flatMap { cell in
-                policies[slot].bricks.compactMap { space.intersection(cell, $0) }
+                policies.bricks[slot].compactMap { space.intersection(cell, $0) }
             }
             let above = near.filter { policies[$0].layer < policies[slot].layer }
             guard let rest = remainder(shared, policies.overriders[slot] + above, enabling) else {
@@ -35,7 +35,7 @@ extension Analyzer {
     private func remainder(_ region: [Cell], _ slots: [Int], _ enabling: Enabling) -> [Cell]? {
         var rest = region
         for slot in policies.inOrder(Set(slots)) where enabling.isSteady(slot, policies[slot]) {
-            rest = space.remainder(of: rest, without: policies[slot].bricks)
+            rest = space.remainder(of: rest, without: policies.bricks[slot])
             if rest.count > options.searchBudget { return nil }
         }
         return rest

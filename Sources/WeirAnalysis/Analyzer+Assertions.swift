@@ -76,7 +76,7 @@ extension Analyzer {
             guard let action = entry.action, !outcome.includes(action), !entry.standby,
                 let until = entry.until, until <= instant
             else { return false }
-            return entry.bricks.contains { brick in
+            return policies.bricks[slot].contains { brick in
                 space.times[brick.time].contains { earlier in
                     space.contains(
                         brick,
@@ -129,7 +129,7 @@ extension Analyzer {
             high: point.port, time: space.times[0])
         let near = policies.order.filter { slot in
             policies[slot].isLive
-                && policies[slot].bricks.contains { space.intersects(cell, $0) }
+                && policies.bricks[slot].contains { space.intersects(cell, $0) }
         }
         let answer = reach(.denied, [cell], among: near, .free(assuming: nil))
         return finding(.lockout, .channel(index), answer, .denied, near, flow: flow)

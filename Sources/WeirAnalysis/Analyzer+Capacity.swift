@@ -26,7 +26,7 @@ extension Analyzer {
         _ service: Int, _ fact: inout CapacityFact, _ bound: Finding.Arithmetic.Term,
         _ weight: Weight
     ) {
-        let dedicated = fact.dedicated.filter { !weight(policies[$0]).isEmpty }
+        let dedicated = fact.dedicated.filter { !weight(policies.entry($0)).isEmpty }
         guard !fitsAnyway(dedicated, bound, weight) else { return }
         fact.dependsOnOthers = true
         fact.findings += [overcommitment(service, dedicated, bound, weight)].compactMap { $0 }
@@ -39,7 +39,7 @@ extension Analyzer {
     ) -> Bool {
         let sum = dedicated.reduce(UInt64(0)) { sum, slot in
             let pairing = Pairing(region(slot), census)
-            let lightest = weight(policies[slot]).map { item in
+            let lightest = weight(policies.entry(slot)).map { item in
                 saturatingProduct(item.each, pairing.counters(item.scope))
             }.min()
             return saturatingSum(sum, lightest ?? 0)
@@ -55,7 +55,7 @@ extension Analyzer {
     /// Services with a declared capacity that all flows of a policy go to.
     mutating func dedicatedServices(_ slot: Int) -> [Int] {
         guard policies[slot].constrains else { return [] }
-        let bricks = policies[slot].bricks
+        let bricks = policies.bricks[slot]
         guard let one = bricks.first.flatMap({ space.table[$0.destination].first }) else {
             return []
         }
@@ -102,7 +102,7 @@ extension Analyzer {
         let steady = dedicated.filter { !policies[$0].standby }
         let around = policies.inOrder(Set(dedicated.flatMap(overlapping) + dedicated))
         let broad = around.filter { !dedicated.contains($0) && !policies[$0].standby }
-            .filter { !weight(policies[$0]).isEmpty }
+            .filter { !weight(policies.entry($0)).isEmpty }
         var undecided: [Int]?
         for enabled in subsets(dedicated.filter { policies[$0].standby }) {
             let own = policies.inOrder(steady + enabled)
@@ -146,7 +146,7 @@ extension Analyzer {
         _ cells: [Cell], _ slots: [Int], _ bound: Finding.Arithmetic.Term, _ weight: Weight
     ) -> Load {
         let caps = policies.inOrder(slots).flatMap { slot in
-            let entry = policies[slot]
+            let entry = policies.entry(slot)
             let shared = cells.flatMap { cell in
                 entry.bricks.compactMap { space.intersection(cell, $0) }
             }
@@ -183,9 +183,9 @@ extension Analyzer {
             }
             let rates = family.compactMap { item -> RatePerInterval? in
                 guard case .limit(let index) = item.part else { return nil }
-                return policies[item.slot].limits[index].rate
+                return policies.entry(item.slot).limits[index].rate
             }
-            let rate = policies[cap.slot].limits[index].rate
+            let rate = policies.entry(cap.slot).limits[index].rate
             let same = Set(rates.map(\.intervalSeconds)).count == 1
             return .init(
                 counters: cap.term.counters, scope: cap.term.scope,

@@ -36,7 +36,7 @@ extension Analyzer {
         let deciders = near.filter { policies[$0].decides }
         for cell in region(slot) {
             if let point = search.run(
-                cell, inside: [], partly: deciders.flatMap { policies[$0].bricks })
+                cell, inside: [], partly: deciders.flatMap { policies.bricks[$0] })
             {
                 return .uncovered(point)
             }
@@ -50,7 +50,7 @@ extension Analyzer {
 private struct RemovalSearch {
     private let analyzer: Analyzer
     private let slot: Int
-    private let own: PolicyEntry
+    private let own: PolicyHead
     private var budget: Int
     private(set) var isUndecided = false
 

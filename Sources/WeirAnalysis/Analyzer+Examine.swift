@@ -20,10 +20,11 @@ extension Analyzer {
     /// Looks at a policy anew. Its `anchorOwners` must be up to date.
     mutating func examine(_ slot: Int, _ near: [Int]? = nil) {
         facts[slot] = examined(slot, near)
+        if facts[slot].dependsOnPromises { sharing.insert(slot) } else { sharing.remove(slot) }
     }
 
     private func examined(_ slot: Int, _ near: [Int]?) -> SlotFacts {
-        var exam = Examination(slot: slot, entry: policies[slot], near: near)
+        var exam = Examination(slot: slot, entry: policies.entry(slot), near: near)
         exam.facts.anchorOwners = facts[slot].anchorOwners
         guard let anchor = exam.entry.anchor, exam.entry.isLive else { return exam.facts }
         if exam.entry.decides { examineUsefulness(&exam) }
@@ -154,7 +155,7 @@ extension Analyzer {
     /// A flow of the policy outside another that may be admitted.
     private func admittedOutside(_ exam: inout Examination, _ other: Int) -> CoverResult {
         let rest = space.remainder(
-            of: region(exam.slot), without: policies[other].bricks)
+            of: region(exam.slot), without: policies.bricks[other])
         let answer = reach(
             .admitted, rest, among: near(&exam) + [exam.slot], .free(assuming: exam.slot))
         return answer.result
@@ -170,6 +171,7 @@ extension Analyzer {
         guard exam.entry.reserves || isShared else { return }
         exam.facts.dependsOnDecisions = true
         exam.facts.dependsOnConstraints = true
+        exam.facts.dependsOnPromises = isShared
         exam.facts.findings += reservationFindings(exam.slot, near(&exam))
     }
 

@@ -15,8 +15,8 @@ extension Analyzer {
 
     /// The caps and limits of a policy.
     func constraints(_ slot: Int) -> [ConstraintReference] {
-        policies[slot].limits.indices.map { .init(slot: slot, part: .limit($0)) }
-            + policies[slot].caps.indices.map { .init(slot: slot, part: .cap($0)) }
+        policies.entry(slot).limits.indices.map { .init(slot: slot, part: .limit($0)) }
+            + policies.entry(slot).caps.indices.map { .init(slot: slot, part: .cap($0)) }
     }
 
     /// `masked-limit` for each constraint of a policy.
@@ -86,7 +86,7 @@ extension Analyzer {
 
     /// Whether, by the numbers alone, some constraint of one policy might mask one of another.
     func mightMask(_ tighter: Int, _ slot: Int) -> Bool {
-        let (other, own) = (policies[tighter], policies[slot])
+        let (other, own) = (policies.entry(tighter), policies.entry(slot))
         let caps = own.caps.indices.contains { mine in
             let bound = bound(slot, mine)
             return other.caps.indices.contains { index in
@@ -118,8 +118,8 @@ extension Analyzer {
     ) -> Comparison? {
         switch (tighter.part, constraint.part) {
         case (.cap(let a), .cap(let b)):
-            let other = policies[tighter.slot].caps[a]
-            let own = policies[constraint.slot].caps[b]
+            let other = policies.entry(tighter.slot).caps[a]
+            let own = policies.entry(constraint.slot).caps[b]
             let bound = bound(constraint.slot, b)
             let numbers = Finding.Arithmetic(
                 terms: [
@@ -131,7 +131,7 @@ extension Analyzer {
             return Comparison(shown: numbers, isStrict: numbers.total < bound)
         case (.limit(let a), .limit(let b)):
             let (other, own) = (
-                policies[tighter.slot].limits[a], policies[constraint.slot].limits[b]
+                policies.entry(tighter.slot).limits[a], policies.entry(constraint.slot).limits[b]
             )
             return masks(other, own) { pairing.counters(other.scope, per: own.scope).most }
         default: return nil
@@ -140,7 +140,7 @@ extension Analyzer {
 
     /// The least at which a cap refuses somebody.
     private func bound(_ slot: Int, _ cap: Int) -> UInt64 {
-        let connections = policies[slot].caps[cap].connections
+        let connections = policies.entry(slot).caps[cap].connections
         return connections - min(connections, promised(slot, cap).reduce(0, saturatingSum))
     }
 
@@ -170,7 +170,7 @@ extension Analyzer {
 
     /// Connections that each reservation of a cap promises, those left out that match nothing.
     func promised(_ slot: Int, _ cap: Int) -> [UInt64] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         return entry.caps[cap].reservations.indices
             .filter { !entry.reserved[cap][$0].isEmpty }
             .map { entry.caps[cap].reservations[$0].connections }
@@ -179,7 +179,7 @@ extension Analyzer {
     /// What one counter of a cap leaves to a region: all but what is reserved for flows that are
     /// not in the region.
     func available(_ slot: Int, _ cap: Int, to region: [Cell]) -> UInt64 {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         var rest = entry.caps[cap].connections
         for (index, reservation) in entry.caps[cap].reservations.enumerated() {
             let bricks = entry.reserved[cap][index]

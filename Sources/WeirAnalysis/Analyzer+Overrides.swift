@@ -9,10 +9,12 @@ extension Analyzer {
     /// Slots that override each other in a loop.
     /// Corresponds to the strongly connected components of Tarjan (1972), trivial ones left out.
     func overrideLoops() -> [[Int]] {
-        var search = ComponentSearch(count: policies.slotCount) { policies[$0].overriding }
-        for slot in policies.order where !policies[slot].overriding.isEmpty { search.visit(slot) }
+        var search = ComponentSearch(count: policies.slotCount) { policies.entry($0).overriding }
+        for slot in policies.order where !policies.entry(slot).overriding.isEmpty {
+            search.visit(slot)
+        }
         return search.components
-            .filter { $0.count > 1 || policies[$0[0]].overriding.contains($0[0]) }
+            .filter { $0.count > 1 || policies.entry($0[0]).overriding.contains($0[0]) }
     }
 
     /// `override-cycle`.
@@ -26,7 +28,7 @@ extension Analyzer {
 
     /// `override-unused`, `empty-set` and `expired-policy` of a policy.
     func namesAndEmptiness(_ slot: Int) -> [Finding] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         var found = emptyParts(entry).map {
             Finding(code: .emptySet, policies: [.init(handle(slot), .subject, $0)])
         }
@@ -38,7 +40,7 @@ extension Analyzer {
         }
         guard entry.isLive else { return found }
         for target in entry.overriding where target != slot {
-            let other = policies[target]
+            let other = policies.entry(target)
             guard other.isLive, !speakTogether(entry, other) else { continue }
             found.append(
                 Finding(

@@ -15,13 +15,18 @@ extension Analyzer {
             return nil
         }
         if a.layer == b.layer {
-            let declared = a.overriding.contains(lower) || b.overriding.contains(upper)
+            let declared = names(upper, lower) || names(lower, upper)
             return declared ? nil : .ambiguous
         }
         // Below a layer with a default nothing is reached.
         guard a.layer <= defaultingLayer ?? a.layer else { return nil }
-        if left == .allow { return a.overriding.contains(lower) ? nil : .undeclared }
+        if left == .allow { return names(upper, lower) ? nil : .undeclared }
         return right == .allow ? .narrowed : nil
+    }
+
+    /// Whether a policy says that it overrides another.
+    private func names(_ slot: Int, _ other: Int) -> Bool {
+        policies.namers[other].contains(slot)
     }
 
     /// Examines a policy, whose neighbours are `near`, with some of these.
@@ -72,8 +77,8 @@ extension Analyzer {
     }
 
     private func firstCommon(_ a: Int, _ b: Int) -> Point? {
-        for left in policies[a].bricks {
-            for right in policies[b].bricks {
+        for left in policies.bricks[a] {
+            for right in policies.bricks[b] {
                 if let point = space.firstCommon(left, right) { return point }
             }
         }

@@ -9,9 +9,9 @@ import WeirModel
 extension Analyzer {
     /// `broken-reservation` for the caps of a policy.
     func reservationFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        policies[slot].caps.indices.flatMap { cap -> [Finding] in
+        policies.entry(slot).caps.indices.flatMap { cap -> [Finding] in
             let shared = [sharedReservations(slot, cap, near)].compactMap { $0 }
-            guard !policies[slot].caps[cap].reservations.isEmpty else { return shared }
+            guard !policies.entry(slot).caps[cap].reservations.isEmpty else { return shared }
             return [overReserved(slot, cap)].compactMap { $0 } + shared
                 + starvedReservations(slot, cap, near) + deniedReservations(slot, cap, near)
         }
@@ -19,7 +19,7 @@ extension Analyzer {
 
     /// More reserved at one counter than the cap has.
     private func overReserved(_ slot: Int, _ cap: Int) -> Finding? {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         let heaviest = promisesByCounter(slot, cap).max { a, b in
             a.sum != b.sum ? a.sum < b.sum : a.order > b.order
@@ -51,7 +51,7 @@ extension Analyzer {
 
     /// For every class of counters of a cap, the reservations that have flows there.
     private func promisesByCounter(_ slot: Int, _ cap: Int) -> [Promises] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let scope = entry.caps[cap].scope
         let reserved = entry.reserved[cap]
         var found: [Promises] = []
@@ -97,7 +97,7 @@ extension Analyzer {
 
     /// Reservations that other caps leave no room for.
     private func starvedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> [Finding] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         return own.reservations.indices.compactMap { index in
             guard let cells = promisedFlows(slot, cap, index, near) else {
@@ -144,7 +144,7 @@ extension Analyzer {
     /// of that policy.
     func promisedFlows(_ slot: Int, _ cap: Int, _ index: Int, _ near: [Int]) -> [Cell]? {
         admissible(
-            policies[slot].reserved[cap][index].map(space.cell), among: near + [slot],
+            policies.entry(slot).reserved[cap][index].map(space.cell), among: near + [slot],
             .free(assuming: slot)
         )?.map { cell in
             var cell = cell
@@ -200,7 +200,7 @@ extension Analyzer {
         _ region: [Cell], _ slots: [Int], except own: ConstraintReference?
     ) -> [CoveringCap] {
         policies.inOrder(slots).flatMap { slot -> [CoveringCap] in
-            let entry = policies[slot]
+            let entry = policies.entry(slot)
             guard entry.isLive, !entry.caps.isEmpty, space.meets(region, entry.bricks) else {
                 return []
             }

@@ -21,7 +21,8 @@ public struct Analyzer: Sendable {
     let census: Census
     /// Ranges that policies name, each with how many policies name it; the address classes are
     /// made for these.
-    var literals: [AddressRange: Int]
+    var literals: [AddressRange: Int] = [:]
+    var literalsOfSlot: [Set<AddressRange>]
     var space: Space
     var policies: PolicyTable
     var bricks: BrickTable
@@ -30,6 +31,8 @@ public struct Analyzer: Sendable {
     /// By slot: findings about its names and whether it matches anything.
     var nameFindings: [[Finding]]
     var pairs: PairTable
+    /// Slots of caps around reservations of other policies.
+    var sharing: Set<Int> = []
     /// Sets of slots that override each other in a loop.
     var loops: [[Int]] = []
     var assertionFacts: [AssertionFact] = []
@@ -50,7 +53,7 @@ public struct Analyzer: Sendable {
             activations: policySet.policies.map(\.activation), now: options.epochSeconds)
         space = Space(table: SetTable(policySet), times: times)
         census = Census(space.table.classes)
-        literals = policySet.literalCounts
+        literalsOfSlot = policySet.policies.map(\.literalRanges)
         policies = PolicyTable()
         bricks = BrickTable()
         let count = policySet.policies.count
@@ -58,6 +61,9 @@ public struct Analyzer: Sendable {
         nameFindings = [[Finding]](repeating: [], count: count)
         services = [[Int]](repeating: [], count: count)
         pairs = PairTable(slots: count)
+        for ranges in literalsOfSlot + [policySet.assertedRanges] {
+            for range in ranges { literals[range, default: 0] += 1 }
+        }
         policies.reserveAll(count)
         for slot in 0..<count {
             let policy = policySet.policies[slot]
@@ -70,7 +76,7 @@ public struct Analyzer: Sendable {
             policySet.triggers.flatMap { [$0.policy.index, $0.enables.index] })
         for slot in 0..<count {
             policies.connect(slot)
-            if policies[slot].isLive { bricks.add(policies[slot].bricks, of: slot, space.sides) }
+            if policies[slot].isLive { bricks.add(policies.bricks[slot], of: slot, space.sides) }
         }
         examineAll()
     }
@@ -98,7 +104,7 @@ public struct Analyzer: Sendable {
     /// Slots whose policies can be in force and match a flow together with a policy, that one
     /// left out, in the order of policies.
     func overlapping(_ slot: Int) -> [Int] {
-        policies.inOrder(bricks.owners(meeting: policies[slot].bricks, space))
+        policies.inOrder(bricks.owners(meeting: policies.bricks[slot], space))
             .filter { $0 != slot }
     }
 
@@ -110,18 +116,18 @@ public struct Analyzer: Sendable {
 
     /// Whether a policy matches a point.
     func contains(_ slot: Int, _ point: Point) -> Bool {
-        policies[slot].bricks.contains { space.contains($0, point) }
+        policies.bricks[slot].contains { space.contains($0, point) }
     }
 
     /// What two policies have in common.
     func common(_ a: Int, _ b: Int) -> [Cell] {
-        policies[a].bricks.flatMap { left in
-            policies[b].bricks.compactMap { space.intersection(left, $0) }
+        policies.bricks[a].flatMap { left in
+            policies.bricks[b].compactMap { space.intersection(left, $0) }
         }
     }
 
     /// What a policy matches.
-    func region(_ slot: Int) -> [Cell] { policies[slot].bricks.map(space.cell) }
+    func region(_ slot: Int) -> [Cell] { policies.bricks[slot].map(space.cell) }
 
     /// How findings name a policy while they are kept.
     func handle(_ slot: Int) -> PolicyID { PolicyID(index: slot) }
@@ -135,17 +141,10 @@ public struct Analyzer: Sendable {
 }
 
 extension PolicySet {
-    /// Every address range that a policy, an assertion or a landscape names, with how many of the
-    /// policies and assertions do.
-    var literalCounts: [AddressRange: Int] {
-        var counts: [AddressRange: Int] = [:]
-        for policy in policies {
-            for range in policy.literalRanges { counts[range, default: 0] += 1 }
-        }
-        for range in PolicySet(
-            landscape: Landscape(), layers: [], policies: [], assertions: assertions
-        ).literalRanges { counts[range, default: 0] += 1 }
-        return counts
+    /// Every address range that an assertion names.
+    fileprivate var assertedRanges: Set<AddressRange> {
+        PolicySet(landscape: Landscape(), layers: [], policies: [], assertions: assertions)
+            .literalRanges
     }
 }
 

@@ -6,14 +6,31 @@
 
 import WeirModel
 
-/// A policy without names and expressions.
-struct PolicyEntry {
+/// What most questions about a policy need, without reference counts.
+struct PolicyHead {
     let layer: Int
     let action: Action?
     let standby: Bool
     let staged: Bool
     let time: TimeID
     let until: Int64?
+    let hasEffects: Bool
+    /// Whether it can ever be in force and match anything.
+    let isLive: Bool
+    let constrains: Bool
+    let reserves: Bool
+    /// The first point of all it matches; its instant may be renumbered.
+    var anchor: Point?
+
+    var decides: Bool { isLive && action != nil }
+    /// Whether it decides without anybody enabling it.
+    var isSteadyDecider: Bool { decides && !standby }
+}
+
+/// A policy without names and expressions.
+@dynamicMemberLookup
+struct PolicyEntry {
+    fileprivate(set) var head: PolicyHead
     /// All interactions together.
     let bricks: [Brick]
     /// Interactions that match nothing, by index.
@@ -24,23 +41,20 @@ struct PolicyEntry {
     let limits: [Limit]
     /// What each reservation of each cap promises its flows to.
     let reserved: [[[Brick]]]
-    let hasEffects: Bool
-    /// The first point of all it matches; its instant may be renumbered.
-    var anchor: Point?
 
-    /// Whether it can ever be in force and match anything.
-    var isLive: Bool { !staged && !bricks.isEmpty }
-    var decides: Bool { isLive && action != nil }
-    /// Whether it decides without anybody enabling it.
-    var isSteadyDecider: Bool { decides && !standby }
-    var constrains: Bool { isLive && !(caps.isEmpty && limits.isEmpty) }
-    var reserves: Bool { isLive && caps.contains { !$0.reservations.isEmpty } }
+    subscript<Value>(dynamicMember member: KeyPath<PolicyHead, Value>) -> Value {
+        head[keyPath: member]
+    }
 }
 
 /// All policies by slot.
 struct PolicyTable {
     /// nil where the slot's policy was removed.
     private var entries: [PolicyEntry?] = []
+    /// Those of the entries; stale where a slot is not in use.
+    private var heads: [PolicyHead?] = []
+    /// Those of the entries; empty where a slot is not in use.
+    private(set) var bricks: [[Brick]] = []
     /// Slot of each policy of the policy set, in its order.
     private(set) var order: [Int] = []
     /// Place of each slot in ``order``.
@@ -57,10 +71,17 @@ struct PolicyTable {
 
     var slotCount: Int { entries.count }
 
-    subscript(_ slot: Int) -> PolicyEntry {
+    subscript(_ slot: Int) -> PolicyHead {
+        guard let head = heads[slot] else { preconditionFailure("the slot is in use") }
+        return head
+    }
+
+    func entry(_ slot: Int) -> PolicyEntry {
         guard let entry = entries[slot] else { preconditionFailure("the slot is in use") }
         return entry
     }
+
+    func isInUse(_ slot: Int) -> Bool { heads[slot] != nil }
 
     func comesBefore(_ a: Int, _ b: Int) -> Bool { ranks[a] < ranks[b] }
 
@@ -77,6 +98,8 @@ struct PolicyTable {
         let slot = free.popLast() ?? entries.count
         if slot == entries.count {
             entries.append(nil)
+            heads.append(nil)
+            bricks.append([])
             ranks.append(0)
             overriders.append([])
             namers.append([])
@@ -89,6 +112,8 @@ struct PolicyTable {
     /// Slots for all policies of an empty table.
     mutating func reserveAll(_ count: Int) {
         entries = [PolicyEntry?](repeating: nil, count: count)
+        heads = [PolicyHead?](repeating: nil, count: count)
+        bricks = [[Brick]](repeating: [], count: count)
         order = Array(0..<count)
         ranks = order
         overriders = [[Int]](repeating: [], count: count)
@@ -97,16 +122,18 @@ struct PolicyTable {
 
     mutating func set(_ slot: Int, _ entry: PolicyEntry) {
         entries[slot] = entry
-        if entry.reserves { reserving.insert(slot) }
+        heads[slot] = entry.head
+        bricks[slot] = entry.bricks
+        if entry.head.reserves { reserving.insert(slot) }
         for target in entry.overriding { namers[target].append(slot) }
     }
 
     /// Lets a policy that decides count as an overrider of those it names in its layer. They must
     /// be in the table.
     mutating func connect(_ slot: Int) {
-        guard let entry = entries[slot], entry.decides else { return }
+        guard let entry = entries[slot], entry.head.decides else { return }
         for target in entry.overriding where target != slot {
-            if entries[target]?.layer == entry.layer { overriders[target].append(slot) }
+            if heads[target]?.layer == entry.head.layer { overriders[target].append(slot) }
         }
     }
 
@@ -118,22 +145,31 @@ struct PolicyTable {
         }
         reserving.remove(slot)
         entries[slot] = nil
+        heads[slot] = nil
+        bricks[slot] = []
     }
 
-    /// Gives up a cleared slot. Nobody names it any more.
+    /// Lets nobody name a policy any more.
+    mutating func dropNames(of slot: Int) {
+        for namer in namers[slot] { entries[namer]?.overriding.removeAll { $0 == slot } }
+        overriders[slot] = []
+        namers[slot] = []
+    }
+
+    /// Gives up a cleared slot that nobody names.
     mutating func release(_ slot: Int) {
         let place = ranks[slot]
         order.remove(at: place)
         for index in place..<order.count { ranks[order[index]] = index }
-        for namer in namers[slot] { entries[namer]?.overriding.removeAll { $0 == slot } }
-        overriders[slot] = []
-        namers[slot] = []
         free.append(slot)
     }
 
     /// Instants were renumbered.
     mutating func renumber(_ instants: [Int]) {
-        for slot in entries.indices { entries[slot]?.anchor?.renumber(instants) }
+        for slot in heads.indices {
+            heads[slot]?.anchor?.renumber(instants)
+            entries[slot]?.head.anchor?.renumber(instants)
+        }
     }
 }
 
@@ -153,14 +189,19 @@ extension Space {
         }
         register(all)
         var named: Set<Int> = []
-        return PolicyEntry(
+        let isLive = !policy.activation.staged && !all.isEmpty
+        let head = PolicyHead(
             layer: policy.layer, action: policy.decision?.action,
             standby: policy.activation.standby, staged: policy.activation.staged, time: time,
             until: policy.activation.until ?? policy.activation.forSeconds.map { now + $0 },
-            bricks: all, emptyInteractions: empty,
-            overriding: overriding.filter { named.insert($0).inserted }, caps: policy.caps,
-            limits: policy.limits, reserved: reserved, hasEffects: !policy.effects.isEmpty,
+            hasEffects: !policy.effects.isEmpty, isLive: isLive,
+            constrains: isLive && !(policy.caps.isEmpty && policy.limits.isEmpty),
+            reserves: isLive && policy.caps.contains { !$0.reservations.isEmpty },
             anchor: all.first.flatMap { firstCommon($0, $0) })
+        return PolicyEntry(
+            head: head, bricks: all, emptyInteractions: empty,
+            overriding: overriding.filter { named.insert($0).inserted }, caps: policy.caps,
+            limits: policy.limits, reserved: reserved)
     }
 
     /// The part of bricks whose source lies in a set.

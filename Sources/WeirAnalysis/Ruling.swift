@@ -33,14 +33,14 @@ enum Enabling {
     case exactly(Set<Int>)
 
     /// Whether a policy is in force whatever else is enabled.
-    func isSteady(_ slot: Int, _ entry: PolicyEntry) -> Bool {
+    func isSteady(_ slot: Int, _ entry: PolicyHead) -> Bool {
         switch self {
         case .free(let assumed): entry.isSteadyDecider || slot == assumed && entry.decides
         case .exactly(let enabled): entry.decides && (!entry.standby || enabled.contains(slot))
         }
     }
 
-    func mayBeInForce(_ slot: Int, _ entry: PolicyEntry) -> Bool {
+    func mayBeInForce(_ slot: Int, _ entry: PolicyHead) -> Bool {
         if case .free = self { return entry.decides }
         return isSteady(slot, entry)
     }
@@ -117,7 +117,7 @@ extension Analyzer {
         func look(for slot: Int) -> Reachability? {
             guard let action = policies[slot].action, outcome.includes(action) else { return nil }
             let shared = region.flatMap { cell in
-                policies[slot].bricks.compactMap { space.intersection(cell, $0) }
+                policies.bricks[slot].compactMap { space.intersection(cell, $0) }
             }
             let above = near.filter { policies[$0].layer < policies[slot].layer }
             let result = uncovered(shared, by: policies.overriders[slot] + above, enabling)
@@ -148,7 +148,7 @@ extension Analyzer {
     func uncovered(_ region: [Cell], by slots: [Int], _ enabling: Enabling) -> CoverResult {
         let bricks = policies.inOrder(Set(slots))
             .filter { enabling.isSteady($0, policies[$0]) }
-            .flatMap { policies[$0].bricks }
+            .flatMap { policies.bricks[$0] }
         var search = CoverSearch(space, budget: options.searchBudget)
         return search.run(region, bricks)
     }
@@ -159,7 +159,7 @@ extension Analyzer {
         for owner in rest.reversed() where rest.count > 1 {
             let without = rest.filter { $0 != owner }
             var search = CoverSearch(space, budget: options.searchBudget)
-            let bricks = without.flatMap { policies[$0].bricks }
+            let bricks = without.flatMap { policies.bricks[$0] }
             if case .covered = search.run(region, bricks) { rest = without }
         }
         return rest

@@ -17,6 +17,8 @@ struct SlotFacts {
     /// policy that decides, or that constrains, changes anywhere near.
     var dependsOnDecisions = false
     var dependsOnConstraints = false
+    /// Reservations of other policies lie in a cap of this one.
+    var dependsOnPromises = false
 }
 
 extension Point {

@@ -26,6 +26,7 @@ struct AnalysisBenchmark {
     let policies: Int
     let endpoints: Int
     let seed: UInt64
+    var edits = 5_000
 
     func run() {
         var maker = SyntheticLandscape(
@@ -45,6 +46,36 @@ struct AnalysisBenchmark {
             print("  \(code.rawValue) \(counts[code] ?? 0)")
         }
         print("peak memory: \(peakKilobytes() / 1024) MB")
+        timeEdits(policySet, analyzer, &maker)
+    }
+
+    /// Replaces policies by others of the same kind, one at a time.
+    private func timeEdits(
+        _ original: PolicySet, _ initial: Analyzer, _ maker: inout SyntheticLandscape
+    ) {
+        var policySet = original
+        var analyzer = initial
+        let clock = ContinuousClock()
+        var times: [Double] = []
+        for number in 0..<edits {
+            let index = Int.random(in: policySet.policies.indices, using: &maker.rng)
+            let old = policySet.policies[index]
+            var policy = maker.policy(number)
+            guard policy.layer == old.layer else { continue }
+            policy.name = old.name
+            policySet.policies[index] = policy
+            let time = clock.measure {
+                analyzer.apply(.replaced(PolicyID(index: index)), giving: policySet)
+            }
+            times.append(milliseconds(time) * 1000)
+        }
+        times.sort()
+        func quantile(_ share: Double) -> Int { Int(times[Int(Double(times.count - 1) * share)]) }
+        print(
+            "\(times.count) edits: p50 \(quantile(0.5)) µs, p90 \(quantile(0.9)) µs, "
+                + "p99 \(quantile(0.99)) µs, most \(quantile(1)) µs")
+        let same = analyzer.findings == analyze(policySet, options: analyzer.options)
+        print("findings after the edits are those of a full check: \(same)")
     }
 
     private func milliseconds(_ duration: Duration) -> Double {
