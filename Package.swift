@@ -106,6 +106,9 @@ let package = Package(
                 name: "kernel-benchmark",
                 dependencies: ["WeirRuleset", "WeirKernel"],
                 path: "Tests/Benchmarks/KernelBenchmark", swiftSettings: strict),
+            .executableTarget(
+                name: "weir-bench", dependencies: ["WeirModel", "WeirAnalysis"],
+                path: "Tests/Benchmarks/AnalysisBenchmark", swiftSettings: strict),
             .testTarget(
                 name: "WeirLabTests", dependencies: ["WeirModel", "WeirLab"],
                 swiftSettings: strict),

@@ -10,14 +10,15 @@ extension Analyzer {
     /// more cells than the budget allows. Cells may overlap. `slots` are all policies that meet
     /// the region.
     func admissible(_ region: [Cell], among slots: [Int], _ enabling: Enabling) -> [Cell]? {
-        let last = policySet.layers.firstIndex { $0.defaultAction != nil }
-        let near = slots.filter {
-            enabling.mayBeInForce($0, policies[$0]) && policies[$0].layer <= last ?? .max
-        }.sorted { policies[$0].id < policies[$1].id }
+        let last = defaultingLayer
+        let near = policies.inOrder(
+            slots.filter {
+                enabling.mayBeInForce($0, policies[$0]) && policies[$0].layer <= last ?? .max
+            })
         var found: [Cell] = []
         for slot in near where policies[slot].action == .allow {
             let shared = region.flatMap { cell in
-                policies[slot].bricks.compactMap { space.intersection(cell, $0) }
+                policies.bricks[slot].compactMap { space.intersection(cell, $0) }
             }
             let above = near.filter { policies[$0].layer < policies[slot].layer }
             guard let rest = remainder(shared, policies.overriders[slot] + above, enabling) else {
@@ -25,7 +26,7 @@ extension Analyzer {
             }
             found += rest
         }
-        let action = last.flatMap { policySet.layers[$0].defaultAction } ?? .allow
+        let action = last.flatMap { layers[$0].defaultAction } ?? .allow
         guard action == .allow else { return found }
         return remainder(region, near, enabling).map { found + $0 }
     }
@@ -33,14 +34,21 @@ extension Analyzer {
     /// What is left of a region without the policies that are surely in force.
     private func remainder(_ region: [Cell], _ slots: [Int], _ enabling: Enabling) -> [Cell]? {
         var rest = region
-        for slot in Set(slots).sorted() where enabling.isSteady(slot, policies[slot]) {
-            for brick in policies[slot].bricks {
-                rest = rest.flatMap { cell in
-                    space.intersects(cell, brick) ? space.split(cell, by: brick).outside : [cell]
-                }
-                if rest.count > options.searchBudget { return nil }
-            }
+        for slot in policies.inOrder(Set(slots)) where enabling.isSteady(slot, policies[slot]) {
+            rest = space.remainder(of: rest, without: policies.bricks[slot])
+            if rest.count > options.searchBudget { return nil }
         }
         return rest
+    }
+}
+
+extension Space {
+    /// Disjoint cells that make up what is left of disjoint cells without some bricks.
+    func remainder(of region: [Cell], without bricks: [Brick]) -> [Cell] {
+        bricks.reduce(region) { rest, brick in
+            rest.flatMap { cell in
+                intersects(cell, brick) ? split(cell, by: brick).outside : [cell]
+            }
+        }
     }
 }

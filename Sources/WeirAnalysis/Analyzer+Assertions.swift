@@ -7,41 +7,39 @@ import WeirDiagnostics
 import WeirModel
 
 extension Analyzer {
-    /// `assertion-failed` and, for assertions that say nothing, `empty-set`.
-    mutating func assertionFindings() -> [Finding] {
-        policySet.assertions.indices.flatMap { index -> [Finding] in
-            let assertion = policySet.assertions[index]
-            var found: [Finding] = []
-            var bricks: [Brick] = []
-            for (number, interaction) in assertion.interactions.enumerated() {
-                let own = space.bricks(interaction, time: 0, owner: -1)
-                bricks += own
-                guard own.isEmpty else { continue }
-                found.append(
-                    Finding(
-                        code: .emptySet, policies: [],
-                        subject: .assertion(index, interaction: number)))
-            }
-            guard !bricks.isEmpty else { return found }
-            return found + failures(index, assertion, bricks)
+    /// What an assertion matches, and how it fails.
+    mutating func assertionFact(_ index: Int) -> AssertionFact {
+        var fact = AssertionFact()
+        for (number, interaction) in assertions[index].interactions.enumerated() {
+            let own = space.bricks(interaction, time: 0, owner: -1)
+            fact.bricks += own
+            guard own.isEmpty else { continue }
+            fact.emptiness.append(
+                Finding(
+                    code: .emptySet, policies: [], subject: .assertion(index, interaction: number))
+            )
         }
+        space.register(fact.bricks)
+        fact.failures = failures(index, fact.bricks)
+        return fact
     }
 
-    private func failures(
-        _ index: Int, _ assertion: Assertion, _ bricks: [Brick]
-    ) -> [Finding] {
-        let near = policies.order.filter { slot in
-            policies[slot].isLive
-                && policies[slot].bricks.contains { brick in
-                    bricks.contains { space.meets($0, brick) }
-                }
-        }
+    /// `assertion-failed`.
+    func failures(_ index: Int, _ bricks: [Brick]) -> [Finding] {
+        guard !bricks.isEmpty else { return [] }
+        let near = policies.inOrder(self.bricks.owners(meeting: bricks, space))
         let region = bricks.map(space.cell)
         let subject = Finding.Subject.assertion(index, interaction: nil)
-        let outcome: Outcome = assertion.modality == .never ? .admitted : .denied
+        let outcome = forbidden(assertions[index])
         let answer = reach(outcome, region, among: near, .free(assuming: nil))
         let failure = finding(.assertionFailed, subject, answer, outcome, near)
-        return [failure].compactMap { $0 } + starved(assertion, region, near, subject)
+        return [failure].compactMap { $0 }
+            + starved(assertions[index], region, near, subject)
+    }
+
+    /// What must not happen to a flow of an assertion.
+    func forbidden(_ assertion: Assertion) -> Outcome {
+        assertion.modality == .never ? .admitted : .denied
     }
 
     /// The finding that a flow can have an outcome that it must not.
@@ -60,8 +58,8 @@ extension Analyzer {
         let ended = ended(at: point, near, against: outcome)
         return Finding(
             code: code, certainty: certainty(answer.result, enabling: deciders),
-            policies: deciders.map { .init(policies[$0].id, role) }
-                + ended.map { .init(policies[$0].id, .ended) },
+            policies: deciders.map { .init(handle($0), role) }
+                + ended.map { .init(handle($0), .ended) },
             subject: subject,
             witness: Finding.Witness(
                 flow: flow ?? space.flow(point), state: state(at: point, enabling: deciders),
@@ -76,9 +74,9 @@ extension Analyzer {
         return near.filter { slot in
             let entry = policies[slot]
             guard let action = entry.action, !outcome.includes(action), !entry.standby,
-                let until = until(entry.id), until <= instant
+                let until = entry.until, until <= instant
             else { return false }
-            return entry.bricks.contains { brick in
+            return policies.bricks[slot].contains { brick in
                 space.times[brick.time].contains { earlier in
                     space.contains(
                         brick,
@@ -88,11 +86,6 @@ extension Analyzer {
                 }
             }
         }
-    }
-
-    private func until(_ id: PolicyID) -> Int64? {
-        let activation = policySet[id].activation
-        return activation.until ?? activation.forSeconds.map { options.epochSeconds + $0 }
     }
 
     /// `always … with N connections` where caps leave fewer.
@@ -114,7 +107,7 @@ extension Analyzer {
             Finding(
                 code: .assertionFailed,
                 certainty: slots.contains { policies[$0].standby } ? .possible : .provable,
-                policies: family.map { .init(policies[$0.slot].id, .tighter, $0.part) },
+                policies: family.map { .init(handle($0.slot), .tighter, $0.part) },
                 subject: subject,
                 witness: Finding.Witness(
                     flow: space.flow(tight.point), state: state(at: tight.point, enabling: slots),
@@ -125,22 +118,20 @@ extension Analyzer {
         ]
     }
 
-    /// `lockout` for each protected channel.
-    func lockoutFindings() -> [Finding] {
-        options.channels.indices.compactMap { index in
-            let flow = options.channels[index].flow
-            let point = space.point(flow, instant: 0)
-            let count = space.table.classes.count
-            let cell = Cell(
-                source: Bitset(capacity: count, [point.source]),
-                destination: Bitset(capacity: count, [point.destination]), low: point.port,
-                high: point.port, time: space.times[0])
-            let near = policies.order.filter { slot in
-                policies[slot].isLive
-                    && policies[slot].bricks.contains { space.intersects(cell, $0) }
-            }
-            let answer = reach(.denied, [cell], among: near, .free(assuming: nil))
-            return finding(.lockout, .channel(index), answer, .denied, near, flow: flow)
+    /// `lockout` of a protected channel.
+    func lockout(_ index: Int) -> Finding? {
+        let flow = options.channels[index].flow
+        let point = space.point(flow, instant: 0)
+        let count = space.table.classes.count
+        let cell = Cell(
+            source: Bitset(capacity: count, [point.source]),
+            destination: Bitset(capacity: count, [point.destination]), low: point.port,
+            high: point.port, time: space.times[0])
+        let near = policies.order.filter { slot in
+            policies[slot].isLive
+                && policies.bricks[slot].contains { space.intersects(cell, $0) }
         }
+        let answer = reach(.denied, [cell], among: near, .free(assuming: nil))
+        return finding(.lockout, .channel(index), answer, .denied, near, flow: flow)
     }
 }

@@ -7,42 +7,60 @@
 import WeirModel
 
 extension Analyzer {
-    /// `overcommitted-capacity`.
-    mutating func capacityFindings() -> [Finding] {
-        var found: [Finding] = []
-        for (service, slots) in dedicatedPolicies() {
-            let capacity = policySet.landscape.services[service].capacity
-            if let connections = capacity.connections {
-                found += overcommitment(
-                    service, slots, .init(each: connections), Self.capWeight)
-            }
-            if let rate = capacity.connectionRate {
-                let bound = Finding.Arithmetic.Term(
-                    each: rate.amount, perSeconds: rate.intervalSeconds)
-                found += overcommitment(service, slots, bound, Self.rateWeight)
-            }
+    /// `overcommitted-capacity` of a service, given the slots of the policies meant for it.
+    func capacityFact(_ service: Int, _ dedicated: [Int]) -> CapacityFact {
+        var fact = CapacityFact(dedicated: policies.inOrder(dedicated))
+        let capacity = landscape.services[service].capacity
+        if let connections = capacity.connections {
+            judge(service, &fact, .init(each: connections), Self.capWeight)
         }
-        return found
+        if let rate = capacity.connectionRate {
+            let bound = Finding.Arithmetic.Term(
+                each: rate.amount, perSeconds: rate.intervalSeconds)
+            judge(service, &fact, bound, Self.rateWeight)
+        }
+        return fact
     }
 
-    /// Policies with caps or limits all of whose flows go to one service that declares a
-    /// capacity, by service.
-    private mutating func dedicatedPolicies() -> [(Int, [Int])] {
-        var found: [Int: [Int]] = [:]
-        for slot in policies.order where policies[slot].constrains {
-            for service in dedicatedServices(slot) { found[service, default: []].append(slot) }
+    private func judge(
+        _ service: Int, _ fact: inout CapacityFact, _ bound: Finding.Arithmetic.Term,
+        _ weight: Weight
+    ) {
+        let dedicated = fact.dedicated.filter { !weight(policies.entry($0)).isEmpty }
+        guard !fitsAnyway(dedicated, bound, weight) else { return }
+        fact.dependsOnOthers = true
+        fact.findings += [overcommitment(service, dedicated, bound, weight)].compactMap { $0 }
+    }
+
+    /// Whether the lightest parts of all dedicated policies together fit, whoever may be admitted
+    /// and whatever other caps do.
+    private func fitsAnyway(
+        _ dedicated: [Int], _ bound: Finding.Arithmetic.Term, _ weight: Weight
+    ) -> Bool {
+        let sum = dedicated.reduce(UInt64(0)) { sum, slot in
+            let pairing = Pairing(region(slot), census)
+            let lightest = weight(policies.entry(slot)).map { item in
+                saturatingProduct(item.each, pairing.counters(item.scope))
+            }.min()
+            return saturatingSum(sum, lightest ?? 0)
         }
-        return found.sorted { $0.key < $1.key }
+        return sum <= Self.comparable(bound)
+    }
+
+    /// A rate as a number per hour; a number of connections as it is.
+    private static func comparable(_ term: Finding.Arithmetic.Term) -> UInt64 {
+        saturatingProduct(term.each, term.perSeconds.map { 3_600 / $0 } ?? 1)
     }
 
     /// Services with a declared capacity that all flows of a policy go to.
-    private mutating func dedicatedServices(_ slot: Int) -> [Int] {
-        let bricks = policies[slot].bricks
+    mutating func dedicatedServices(_ slot: Int) -> [Int] {
+        guard policies[slot].constrains else { return [] }
+        let bricks = policies.bricks[slot]
         guard let one = bricks.first.flatMap({ space.table[$0.destination].first }) else {
             return []
         }
         return space.table.classes.classes[one].services.filter { service in
-            guard policySet.landscape.services[service].capacity != Capacity() else {
+            guard landscape.services[service].capacity != Capacity() else {
                 return false
             }
             let id = space.table.intern(.service(service))
@@ -51,70 +69,72 @@ extension Analyzer {
         }
     }
 
-    /// What each cap, or each limit on connections, of a policy lets through per counter.
-    private typealias Weight =
-        @Sendable (PolicyEntry) -> [(
-            part: Finding.Part, scope: CountingScope, rate: RatePerInterval?
-        )]
+    /// A cap or a limit on connections: what one counter of it lets through.
+    private struct Weighed {
+        let part: Finding.Part
+        let scope: CountingScope
+        /// Connections, or new connections per hour.
+        let each: UInt64
+    }
+
+    private typealias Weight = @Sendable (PolicyEntry) -> [Weighed]
 
     private static let capWeight: Weight = { entry in
-        entry.caps.enumerated().map { (.cap($0), $1.scope, nil) }
+        entry.caps.enumerated().map {
+            Weighed(part: .cap($0), scope: $1.scope, each: $1.connections)
+        }
     }
 
     private static let rateWeight: Weight = { entry in
         entry.limits.enumerated().filter { $1.unit == .connections && $1.excess != .markECN }
-            .map { (.limit($0), $1.scope, $1.rate) }
+            .map {
+                Weighed(
+                    part: .limit($0), scope: $1.scope,
+                    each: saturatingProduct($1.rate.amount, 3_600 / $1.rate.intervalSeconds))
+            }
     }
 
     /// The finding that some set of dedicated policies, in force together, lets through more
     /// than `bound` however the other caps help.
     private func overcommitment(
         _ service: Int, _ dedicated: [Int], _ bound: Finding.Arithmetic.Term, _ weight: Weight
-    ) -> [Finding] {
-        let dedicated = dedicated.filter { !weight(policies[$0]).isEmpty }
-        let optional = dedicated.filter { policies[$0].standby }
+    ) -> Finding? {
         let steady = dedicated.filter { !policies[$0].standby }
+        let around = policies.inOrder(Set(dedicated.flatMap(overlapping) + dedicated))
+        let broad = around.filter { !dedicated.contains($0) && !policies[$0].standby }
+            .filter { !weight(policies.entry($0)).isEmpty }
         var undecided: [Int]?
-        let broad = overlappingConstraints(dedicated).filter { !weight(policies[$0]).isEmpty }
-        for enabled in subsets(optional) {
-            let own = steady + enabled
-            let deciders = deciders(meeting: own.flatMap(region))
-            for instant in instants(telling: own + broad + deciders, among: own.flatMap(region)) {
-                let active = own.filter { space.times[policies[$0].time].contains(instant) }
-                let requiredAll = enabled.allSatisfy(active.contains)
-                guard requiredAll, !active.isEmpty else { continue }
-                let others = broad.filter { slot in
-                    !policies[slot].standby && !active.contains(slot)
-                        && space.times[policies[slot].time].contains(instant)
-                }
-                let matched = active.flatMap(region)
-                guard
-                    let admitted = admissible(
-                        matched, among: deciders, .exactly(Set(active)))
-                else {
+        for enabled in subsets(dedicated.filter { policies[$0].standby }) {
+            let own = policies.inOrder(steady + enabled)
+            for instant in instants(telling: around, among: own.flatMap(region)) {
+                let active = own.filter { isInForce($0, at: instant) }
+                guard !active.isEmpty, enabled.allSatisfy(active.contains) else { continue }
+                let admitted = admissible(
+                    active.flatMap(region), among: around, .exactly(Set(active)))
+                guard let admitted else {
                     undecided = undecided ?? active
                     continue
                 }
                 let cells = admitted.filter { $0.time.contains(instant) }.map { $0.at(instant) }
-                guard !cells.isEmpty else { continue }
+                guard let first = cells.first?.firstPoint else { continue }
+                let others = broad.filter { isInForce($0, at: instant) }
                 switch lightest(cells, active + others, bound, weight) {
                 case .fits: break
                 case .undecided: undecided = undecided ?? active
                 case .exceeds(let family):
-                    return [
-                        exceeding(service, family, active, bound, at: cells[0].firstPoint)
-                    ]
+                    return exceeding(service, family, active, bound, at: first)
                 }
             }
         }
         return undecided.map { slots in
-            [
-                Finding(
-                    code: .overcommittedCapacity, certainty: .undecided,
-                    policies: slots.map { .init(policies[$0].id, .admits) },
-                    subject: .service(service))
-            ]
-        } ?? []
+            Finding(
+                code: .overcommittedCapacity, certainty: .undecided,
+                policies: slots.map { .init(handle($0), .admits) }, subject: .service(service))
+        }
+    }
+
+    private func isInForce(_ slot: Int, at instant: Int) -> Bool {
+        space.times[policies[slot].time].contains(instant)
     }
 
     private enum Load {
@@ -125,27 +145,25 @@ extension Analyzer {
     private func lightest(
         _ cells: [Cell], _ slots: [Int], _ bound: Finding.Arithmetic.Term, _ weight: Weight
     ) -> Load {
-        let caps = slots.sorted { policies[$0].id < policies[$1].id }.flatMap { slot in
-            let entry = policies[slot]
+        let caps = policies.inOrder(slots).flatMap { slot in
+            let entry = policies.entry(slot)
             let shared = cells.flatMap { cell in
                 entry.bricks.compactMap { space.intersection(cell, $0) }
             }
             guard !shared.isEmpty else { return [CoveringCap]() }
             let pairing = Pairing(shared, census)
             return weight(entry).map { item in
-                let each: UInt64 =
-                    if let rate = item.rate {
-                        saturatingProduct(rate.amount, 3_600 / rate.intervalSeconds)
-                    } else if case .cap(let index) = item.part {
+                let each =
+                    if case .cap(let index) = item.part {
                         available(slot, index, to: cells)
-                    } else { 0 }
+                    } else { item.each }
                 return CoveringCap(
                     slot: slot, part: item.part, bricks: entry.bricks,
                     term: .init(
                         counters: pairing.counters(item.scope), scope: item.scope, each: each))
             }
         }
-        let limit = saturatingProduct(bound.each, bound.perSeconds.map { 3_600 / $0 } ?? 1)
+        let limit = Self.comparable(bound)
         let fitting = LeastCover(
             space, cells, caps, below: saturatingSum(limit, 1), budget: options.searchBudget)
         if fitting.family != nil { return .fits }
@@ -165,9 +183,9 @@ extension Analyzer {
             }
             let rates = family.compactMap { item -> RatePerInterval? in
                 guard case .limit(let index) = item.part else { return nil }
-                return policies[item.slot].limits[index].rate
+                return policies.entry(item.slot).limits[index].rate
             }
-            let rate = policies[cap.slot].limits[index].rate
+            let rate = policies.entry(cap.slot).limits[index].rate
             let same = Set(rates.map(\.intervalSeconds)).count == 1
             return .init(
                 counters: cap.term.counters, scope: cap.term.scope,
@@ -178,31 +196,12 @@ extension Analyzer {
         let needsEnabling = enabled.contains { policies[$0].standby }
         return Finding(
             code: .overcommittedCapacity, certainty: needsEnabling ? .possible : .provable,
-            policies: family.map { .init(policies[$0.slot].id, .admits, $0.part) },
+            policies: family.map { .init(handle($0.slot), .admits, $0.part) },
             subject: .service(service),
             witness: Finding.Witness(
                 flow: space.flow(point), state: state(at: point, enabling: enabled),
                 timeDependent: enabled.contains { policies[$0].time != 0 },
                 arithmetic: Finding.Arithmetic(terms: terms, relation: .greater, bound: bound)))
-    }
-
-    private func deciders(meeting region: [Cell]) -> [Int] {
-        policies.order.filter { slot in
-            policies[slot].decides && space.meets(region, policies[slot].bricks)
-        }
-    }
-
-    /// Policies with caps or limits that meet some of `slots`, these included.
-    private func overlappingConstraints(_ slots: [Int]) -> [Int] {
-        policies.order.filter { other in
-            policies[other].constrains
-                && (slots.contains(other)
-                    || slots.contains { slot in
-                        policies[slot].bricks.contains { own in
-                            policies[other].bricks.contains { space.meets(own, $0) }
-                        }
-                    })
-        }
     }
 
     /// All subsets of up to eight standby policies, the smallest first; of more, those of at

@@ -15,46 +15,45 @@ extension Analyzer {
 
     /// The caps and limits of a policy.
     func constraints(_ slot: Int) -> [ConstraintReference] {
-        policies[slot].limits.indices.map { .init(slot: slot, part: .limit($0)) }
-            + policies[slot].caps.indices.map { .init(slot: slot, part: .cap($0)) }
+        policies.entry(slot).limits.indices.map { .init(slot: slot, part: .limit($0)) }
+            + policies.entry(slot).caps.indices.map { .init(slot: slot, part: .cap($0)) }
     }
 
     /// `masked-limit` for each constraint of a policy.
-    func maskedFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        let entry = policies[slot]
-        guard entry.constrains else { return [] }
-        let covering = near.filter { policies[$0].constrains && isInForce($0, whenever: slot) }
-        guard !covering.isEmpty || constraints(slot).count > 1 else { return [] }
+    ///
+    /// - Parameters:
+    ///   - others: policies in force whenever this one is, with all its flows that may be
+    ///     admitted.
+    ///   - first: a flow that may be admitted.
+    func maskedFindings(
+        _ slot: Int, _ near: [Int], _ others: [Int], _ first: Point
+    ) -> [Finding] {
         guard let admitted = admissible(slot, near) else {
             return [
                 Finding(
                     code: .maskedLimit, certainty: .undecided,
-                    policies: [.init(entry.id, .subject)])
+                    policies: [.init(handle(slot), .subject)])
             ]
         }
-        guard let first = admitted.first?.firstPoint else { return [] }
-        let candidates = (covering.filter { isCovered(admitted, by: $0) } + [slot])
-            .sorted { policies[$0].id < policies[$1].id }.flatMap(constraints)
+        let pairing = Pairing(admitted, census)
+        let candidates = policies.inOrder(others + [slot]).flatMap(constraints)
         return constraints(slot).compactMap { constraint in
-            let masking = candidates.first { tighter in
-                guard tighter != constraint, masks(tighter, constraint, admitted) != nil else {
-                    return false
-                }
-                return !isTie(constraint, tighter) || precedes(tighter, constraint)
+            for tighter in candidates where tighter != constraint {
+                guard let numbers = masks(tighter, constraint, admitted, pairing),
+                    numbers.isStrict || hasPriority(tighter, over: constraint)
+                else { continue }
+                return Finding(
+                    code: .maskedLimit,
+                    policies: [
+                        .init(handle(slot), .subject, constraint.part),
+                        .init(handle(tighter.slot), .tighter, tighter.part),
+                    ],
+                    witness: Finding.Witness(
+                        flow: space.flow(first), state: state(at: first, enabling: [slot]),
+                        timeDependent: policies[slot].time != 0, arithmetic: numbers.shown),
+                    fix: .removePart(handle(slot), constraint.part))
             }
-            guard let masking, let numbers = masks(masking, constraint, admitted) else {
-                return nil
-            }
-            return Finding(
-                code: .maskedLimit,
-                policies: [
-                    .init(entry.id, .subject, constraint.part),
-                    .init(policies[masking.slot].id, .tighter, masking.part),
-                ],
-                witness: Finding.Witness(
-                    flow: space.flow(first), state: state(at: first, enabling: [slot]),
-                    timeDependent: entry.time != 0, arithmetic: numbers),
-                fix: .removePart(entry.id, constraint.part))
+            return nil
         }
     }
 
@@ -63,9 +62,6 @@ extension Analyzer {
         admissible(region(slot), among: near + [slot], .free(assuming: slot))
     }
 
-    /// What a policy matches.
-    func region(_ slot: Int) -> [Cell] { policies[slot].bricks.map(space.cell) }
-
     /// Whether one policy is in force in every state in which another is.
     func isInForce(_ slot: Int, whenever other: Int) -> Bool {
         let (a, b) = (policies[slot], policies[other])
@@ -73,55 +69,90 @@ extension Analyzer {
             || !a.standby && a.isLive && space.times[b.time].isSubset(of: space.times[a.time])
     }
 
-    /// Whether the masked constraint would mask the other just as well.
-    private func isTie(_ constraint: ConstraintReference, _ tighter: ConstraintReference) -> Bool {
-        guard isInForce(constraint.slot, whenever: tighter.slot),
-            let admitted = admissible(tighter.slot, overlapping(tighter.slot)),
-            isCovered(admitted, by: constraint.slot)
-        else { return false }
-        return masks(constraint, tighter, admitted) != nil
-    }
-
-    private func precedes(_ a: ConstraintReference, _ b: ConstraintReference) -> Bool {
-        if a.slot != b.slot { return policies[a.slot].id < policies[b.slot].id }
+    /// Of two constraints with the same effect on the flows of one the other is masked: the one
+    /// whose policy matches less, or else the later one.
+    private func hasPriority(
+        _ a: ConstraintReference, over b: ConstraintReference
+    ) -> Bool {
+        if a.slot != b.slot {
+            let isWider = isCovered(region(b.slot), by: a.slot)
+            let isNarrower = isCovered(region(a.slot), by: b.slot)
+            if isWider != isNarrower { return isWider }
+            return policies.comesBefore(a.slot, b.slot)
+        }
         let list = constraints(a.slot)
         return (list.firstIndex(of: a) ?? 0) < (list.firstIndex(of: b) ?? 0)
+    }
+
+    /// Whether, by the numbers alone, some constraint of one policy might mask one of another.
+    func mightMask(_ tighter: Int, _ slot: Int) -> Bool {
+        let (other, own) = (policies.entry(tighter), policies.entry(slot))
+        let caps = own.caps.indices.contains { mine in
+            let bound = bound(slot, mine)
+            return other.caps.indices.contains { index in
+                let all = promised(tighter, index).reduce(0, saturatingSum)
+                let most = other.caps[index].connections
+                return (tighter, index) != (slot, mine) && most - min(most, all) <= bound
+            }
+        }
+        return caps
+            || own.limits.indices.contains { mine in
+                other.limits.indices.contains { index in
+                    (tighter, index) != (slot, mine)
+                        && masks(other.limits[index], own.limits[mine]) { 1 } != nil
+                }
+            }
+    }
+
+    /// What a constraint lets through, beside what another would.
+    private struct Comparison {
+        let shown: Finding.Arithmetic
+        let isStrict: Bool
     }
 
     /// The numbers that show that `tighter` lets through no more than `constraint` would, given
     /// that it covers all its flows that may be admitted.
     private func masks(
-        _ tighter: ConstraintReference, _ constraint: ConstraintReference, _ admitted: [Cell]
-    ) -> Finding.Arithmetic? {
-        let pairing = Pairing(admitted, census)
+        _ tighter: ConstraintReference, _ constraint: ConstraintReference, _ admitted: [Cell],
+        _ pairing: Pairing
+    ) -> Comparison? {
         switch (tighter.part, constraint.part) {
         case (.cap(let a), .cap(let b)):
-            let other = policies[tighter.slot].caps[a]
-            let own = policies[constraint.slot].caps[b]
-            let counters = pairing.counters(other.scope, per: own.scope).most
-            let each = available(tighter.slot, a, to: admitted)
-            let reserved = promised(constraint.slot, b).reduce(0, saturatingSum)
-            let bound = own.connections - min(own.connections, reserved)
+            let other = policies.entry(tighter.slot).caps[a]
+            let own = policies.entry(constraint.slot).caps[b]
+            let bound = bound(constraint.slot, b)
             let numbers = Finding.Arithmetic(
-                terms: [.init(counters: counters, scope: other.scope, each: each)],
-                relation: .atMost, bound: .init(counters: 1, scope: own.scope, each: bound))
-            return numbers.total <= bound ? numbers : nil
+                terms: [
+                    .init(
+                        counters: pairing.counters(other.scope, per: own.scope).most,
+                        scope: other.scope, each: available(tighter.slot, a, to: admitted))
+                ], relation: .atMost, bound: .init(scope: own.scope, each: bound))
+            guard numbers.total <= bound else { return nil }
+            return Comparison(shown: numbers, isStrict: numbers.total < bound)
         case (.limit(let a), .limit(let b)):
-            return masks(
-                policies[tighter.slot].limits[a], policies[constraint.slot].limits[b], pairing)
+            let (other, own) = (
+                policies.entry(tighter.slot).limits[a], policies.entry(constraint.slot).limits[b]
+            )
+            return masks(other, own) { pairing.counters(other.scope, per: own.scope).most }
         default: return nil
         }
     }
 
+    /// The least at which a cap refuses somebody.
+    private func bound(_ slot: Int, _ cap: Int) -> UInt64 {
+        let connections = policies.entry(slot).caps[cap].connections
+        return connections - min(connections, promised(slot, cap).reduce(0, saturatingSum))
+    }
+
     private func masks(
-        _ other: Limit, _ own: Limit, _ pairing: Pairing
-    ) -> Finding.Arithmetic? {
+        _ other: Limit, _ own: Limit, _ counters: () -> UInt64
+    ) -> Comparison? {
         guard other.unit == own.unit, other.excess != .markECN else { return nil }
-        let counters = pairing.counters(other.scope, per: own.scope).most
+        let counters = counters()
         guard other.rate.isAtMost(own.rate, times: counters),
             saturatingProduct(other.burst, counters) <= own.burst
         else { return nil }
-        return Finding.Arithmetic(
+        let numbers = Finding.Arithmetic(
             terms: [
                 .init(
                     counters: counters, scope: other.scope, each: other.rate.amount,
@@ -131,11 +162,15 @@ extension Analyzer {
             bound: .init(
                 scope: own.scope, each: own.rate.amount, perSeconds: own.rate.intervalSeconds),
             unit: own.unit)
+        let isEqual =
+            saturatingProduct(other.burst, counters) == own.burst
+            && other.rate.isAtLeast(own.rate, times: counters)
+        return Comparison(shown: numbers, isStrict: !isEqual)
     }
 
     /// Connections that each reservation of a cap promises, those left out that match nothing.
     func promised(_ slot: Int, _ cap: Int) -> [UInt64] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         return entry.caps[cap].reservations.indices
             .filter { !entry.reserved[cap][$0].isEmpty }
             .map { entry.caps[cap].reservations[$0].connections }
@@ -144,7 +179,7 @@ extension Analyzer {
     /// What one counter of a cap leaves to a region: all but what is reserved for flows that are
     /// not in the region.
     func available(_ slot: Int, _ cap: Int, to region: [Cell]) -> UInt64 {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         var rest = entry.caps[cap].connections
         for (index, reservation) in entry.caps[cap].reservations.enumerated() {
             let bricks = entry.reserved[cap][index]
@@ -162,6 +197,13 @@ extension Space {
 }
 
 extension RatePerInterval {
+    /// Whether so many of this rate together are at least another rate.
+    fileprivate func isAtLeast(_ other: RatePerInterval, times count: UInt64) -> Bool {
+        let (sum, overflow) = UInt128(saturatingProduct(amount, count))
+            .multipliedReportingOverflow(by: UInt128(other.intervalSeconds))
+        return overflow || sum >= UInt128(other.amount) * UInt128(intervalSeconds)
+    }
+
     /// Whether so many of this rate together are at most another rate.
     func isAtMost(_ other: RatePerInterval, times count: UInt64) -> Bool {
         let (sum, overflow) = UInt128(saturatingProduct(amount, count))

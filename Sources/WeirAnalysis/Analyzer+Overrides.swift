@@ -6,64 +6,56 @@
 import WeirModel
 
 extension Analyzer {
-    /// `override-cycle` and `override-unused`.
-    func overrideFindings() -> [Finding] {
-        var found = overrideLoops().map { loop in
-            Finding(
-                code: .overrideCycle,
-                policies: loop.map { Finding.Involved(policies[$0].id, .subject) },
-                fix: loop.count == 1
-                    ? .removeOverriding(
-                        policy: policies[loop[0]].id, overridden: policies[loop[0]].id) : nil)
-        }
-        for slot in policies.order {
-            let entry = policies[slot]
-            guard entry.isLive else { continue }
-            for target in entry.overriding where target != slot {
-                let other = policies[target]
-                guard other.isLive else { continue }
-                let meets =
-                    entry.action != nil && other.action != nil
-                    && entry.bricks.contains { own in
-                        other.bricks.contains { space.meets(own, $0) }
-                    }
-                guard !meets else { continue }
-                found.append(
-                    Finding(
-                        code: .overrideUnused,
-                        policies: [.init(entry.id, .subject), .init(other.id, .overridden)],
-                        fix: .removeOverriding(policy: entry.id, overridden: other.id)))
-            }
-        }
-        return found
-    }
-
-    /// Slots that override each other in a loop, each loop from its least policy on.
+    /// Slots that override each other in a loop.
     /// Corresponds to the strongly connected components of Tarjan (1972), trivial ones left out.
-    private func overrideLoops() -> [[Int]] {
-        var search = ComponentSearch(count: policies.entries.count) { policies[$0].overriding }
-        for slot in policies.order where !policies[slot].overriding.isEmpty { search.visit(slot) }
+    func overrideLoops() -> [[Int]] {
+        var search = ComponentSearch(count: policies.slotCount) { policies.entry($0).overriding }
+        for slot in policies.order where !policies.entry(slot).overriding.isEmpty {
+            search.visit(slot)
+        }
         return search.components
-            .filter { $0.count > 1 || policies[$0[0]].overriding.contains($0[0]) }
-            .map { $0.sorted { policies[$0].id < policies[$1].id } }
+            .filter { $0.count > 1 || policies.entry($0[0]).overriding.contains($0[0]) }
     }
 
-    /// `empty-set` and `expired-policy`.
-    func emptinessFindings() -> [Finding] {
-        var found: [Finding] = []
-        for slot in policies.order {
-            let entry = policies[slot]
-            found += emptyParts(entry).map {
-                Finding(code: .emptySet, policies: [.init(entry.id, .subject, $0)])
-            }
-            if !entry.staged, space.times[entry.time].isEmpty {
-                found.append(
-                    Finding(
-                        code: .expiredPolicy, policies: [.init(entry.id, .subject)],
-                        fix: .removePolicy(entry.id)))
-            }
+    /// `override-cycle`.
+    func loopFinding(_ loop: [Int]) -> Finding {
+        let loop = policies.inOrder(loop)
+        return Finding(
+            code: .overrideCycle, policies: loop.map { .init(handle($0), .subject) },
+            fix: loop.count == 1
+                ? .removeOverriding(policy: handle(loop[0]), overridden: handle(loop[0])) : nil)
+    }
+
+    /// `override-unused`, `empty-set` and `expired-policy` of a policy.
+    func namesAndEmptiness(_ slot: Int) -> [Finding] {
+        let entry = policies.entry(slot)
+        var found = emptyParts(entry).map {
+            Finding(code: .emptySet, policies: [.init(handle(slot), .subject, $0)])
+        }
+        if !entry.staged, space.times[entry.time].isEmpty {
+            found.append(
+                Finding(
+                    code: .expiredPolicy, policies: [.init(handle(slot), .subject)],
+                    fix: .removePolicy(handle(slot))))
+        }
+        guard entry.isLive else { return found }
+        for target in entry.overriding where target != slot {
+            let other = policies.entry(target)
+            guard other.isLive, !speakTogether(entry, other) else { continue }
+            found.append(
+                Finding(
+                    code: .overrideUnused,
+                    policies: [
+                        .init(handle(slot), .subject), .init(handle(target), .overridden),
+                    ],
+                    fix: .removeOverriding(policy: handle(slot), overridden: handle(target))))
         }
         return found
+    }
+
+    private func speakTogether(_ a: PolicyEntry, _ b: PolicyEntry) -> Bool {
+        guard a.action != nil, b.action != nil else { return false }
+        return a.bricks.contains { own in b.bricks.contains { space.meets(own, $0) } }
     }
 
     private func emptyParts(_ entry: PolicyEntry) -> [Finding.Part] {

@@ -11,14 +11,14 @@ extension Analyzer {
     /// that deny never admits anything (without an ambiguous decision), so it is enough to look
     /// with all of them enabled and then to leave out those that are not needed.
     func deniedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> [Finding] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         return entry.reserved[cap].indices.compactMap { index in
             let bricks = entry.reserved[cap][index]
             guard !bricks.isEmpty else { return nil }
             let slots = near.filter { policies[$0].decides } + [slot]
             let deniers = slots.filter { other in
                 policies[other].standby && other != slot && policies[other].action != .allow
-                    && policies[other].bricks.contains { brick in
+                    && policies.bricks[other].contains { brick in
                         bricks.contains { space.meets($0, brick) }
                     }
             }
@@ -44,7 +44,7 @@ extension Analyzer {
             guard undecided else { return nil }
             return Finding(
                 code: .brokenReservation, severity: .warning, certainty: .undecided,
-                policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
         }
     }
 
@@ -72,13 +72,13 @@ extension Analyzer {
         guard let point = cells.first?.firstPoint else { return nil }
         let enabling = Enabling.exactly(Set([slot] + deniers))
         let rulings = cells.map { ruling(matching($0.firstPoint, among: slots, enabling)) }
-        let denying = Set(rulings.flatMap(\.standing)).sorted { policies[$0].id < policies[$1].id }
-        let id = policies[slot].id
+        let denying = policies.inOrder(Set(rulings.flatMap(\.standing)))
+        let id = handle(slot)
         return Finding(
             code: .brokenReservation, severity: deniers.isEmpty ? nil : .warning,
             certainty: deniers.isEmpty && !policies[slot].standby ? .provable : .possible,
             policies: [.init(id, .subject, .reservation(cap: cap, index))]
-                + denying.map { .init(policies[$0].id, .denies) },
+                + denying.map { .init(handle($0), .denies) },
             witness: Finding.Witness(
                 flow: space.flow(point), state: state(at: point, enabling: [slot] + deniers),
                 timeDependent: point.instant != 0
@@ -97,7 +97,7 @@ extension Analyzer {
 
     /// The finding that a total cap cannot honour reservations of several caps on flows apart.
     func sharedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> Finding? {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         guard own.scope == .total, promised(slot, cap).reduce(0, saturatingSum) <= own.connections
         else { return nil }
@@ -109,7 +109,7 @@ extension Analyzer {
     }
 
     private func heaviest(_ slot: Int, _ cap: Int, _ promises: [Promise]) -> Finding? {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         let all = promises.map(\.slot) + [slot]
         for instant in instants(telling: all, among: region(slot)) {
@@ -131,8 +131,8 @@ extension Analyzer {
             return Finding(
                 code: .brokenReservation, severity: needsOthers ? .warning : nil,
                 certainty: enabled.contains { policies[$0].standby } ? .possible : .provable,
-                policies: [.init(entry.id, .subject, .cap(cap))]
-                    + chosen.map { .init(policies[$0.slot].id, .reserves, $0.part) },
+                policies: [.init(handle(slot), .subject, .cap(cap))]
+                    + chosen.map { .init(handle($0.slot), .reserves, $0.part) },
                 witness: Finding.Witness(
                     flow: space.flow(here), state: state(at: here, enabling: enabled),
                     timeDependent: enabled.contains { policies[$0].time != 0 },
@@ -146,17 +146,17 @@ extension Analyzer {
     /// The reservations whose flows all lie in a cap and which it could honour one by one.
     private func promises(within slot: Int, _ cap: Int, _ near: [Int]) -> [Promise] {
         let bound = ConstraintReference(slot: slot, part: .cap(cap))
-        let slots = (near + [slot]).sorted { policies[$0].id < policies[$1].id }
+        let slots = policies.inOrder(near + [slot])
         return slots.flatMap { other in
-            policies[other].caps.indices.flatMap { index -> [Promise] in
+            policies.entry(other).caps.indices.flatMap { index -> [Promise] in
                 let isOwn = ConstraintReference(slot: other, part: .cap(index)) == bound
-                return policies[other].reserved[index].indices.compactMap { number in
+                return policies.entry(other).reserved[index].indices.compactMap { number in
                     let around = other == slot ? near : overlapping(other)
                     // What is too scattered to follow is reported as undecided where it is starved.
                     guard let cells = promisedFlows(other, index, number, around),
                         !cells.isEmpty, isOwn || isCovered(cells, by: slot)
                     else { return nil }
-                    let item = policies[other].caps[index]
+                    let item = policies.entry(other).caps[index]
                     let term = Finding.Arithmetic.Term(
                         counters: Pairing(cells, census).counters(item.scope), scope: item.scope,
                         each: item.reservations[number].connections)
@@ -189,7 +189,7 @@ extension Analyzer {
             return cell
         }
         var search = CoverSearch(space, budget: options.searchBudget)
-        if case .covered = search.run(now, policies[slot].bricks) { return true }
+        if case .covered = search.run(now, policies.bricks[slot]) { return true }
         return false
     }
 }

@@ -9,9 +9,9 @@ import WeirModel
 extension Analyzer {
     /// `broken-reservation` for the caps of a policy.
     func reservationFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        policies[slot].caps.indices.flatMap { cap -> [Finding] in
+        policies.entry(slot).caps.indices.flatMap { cap -> [Finding] in
             let shared = [sharedReservations(slot, cap, near)].compactMap { $0 }
-            guard !policies[slot].caps[cap].reservations.isEmpty else { return shared }
+            guard !policies.entry(slot).caps[cap].reservations.isEmpty else { return shared }
             return [overReserved(slot, cap)].compactMap { $0 } + shared
                 + starvedReservations(slot, cap, near) + deniedReservations(slot, cap, near)
         }
@@ -19,7 +19,7 @@ extension Analyzer {
 
     /// More reserved at one counter than the cap has.
     private func overReserved(_ slot: Int, _ cap: Int) -> Finding? {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         let heaviest = promisesByCounter(slot, cap).max { a, b in
             a.sum != b.sum ? a.sum < b.sum : a.order > b.order
@@ -30,9 +30,9 @@ extension Analyzer {
             relation: .greater, bound: .init(scope: own.scope, each: own.connections))
         return Finding(
             code: .brokenReservation, certainty: entry.standby ? .possible : .provable,
-            policies: [.init(entry.id, .subject, .cap(cap))]
+            policies: [.init(handle(slot), .subject, .cap(cap))]
                 + heaviest.reservations.map {
-                    .init(entry.id, .reserves, .reservation(cap: cap, $0))
+                    .init(handle(slot), .reserves, .reservation(cap: cap, $0))
                 },
             witness: Finding.Witness(
                 flow: space.flow(heaviest.point),
@@ -51,7 +51,7 @@ extension Analyzer {
 
     /// For every class of counters of a cap, the reservations that have flows there.
     private func promisesByCounter(_ slot: Int, _ cap: Int) -> [Promises] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let scope = entry.caps[cap].scope
         let reserved = entry.reserved[cap]
         var found: [Promises] = []
@@ -97,13 +97,13 @@ extension Analyzer {
 
     /// Reservations that other caps leave no room for.
     private func starvedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> [Finding] {
-        let entry = policies[slot]
+        let entry = policies.entry(slot)
         let own = entry.caps[cap]
         return own.reservations.indices.compactMap { index in
             guard let cells = promisedFlows(slot, cap, index, near) else {
                 return Finding(
                     code: .brokenReservation, severity: .warning, certainty: .undecided,
-                    policies: [.init(entry.id, .subject, .reservation(cap: cap, index))])
+                    policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
             }
             guard !cells.isEmpty else { return nil }
             let promise = Finding.Arithmetic.Term(
@@ -124,9 +124,9 @@ extension Analyzer {
                 code: .brokenReservation,
                 severity: needsOthers || certainty == .undecided ? .warning : nil,
                 certainty: certainty,
-                policies: [.init(entry.id, .subject, .reservation(cap: cap, index))]
+                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))]
                     + (tight.family ?? []).map {
-                        .init(policies[$0.slot].id, .tighter, $0.part)
+                        .init(handle($0.slot), .tighter, $0.part)
                     },
                 witness: tight.family.map { family in
                     Finding.Witness(
@@ -144,7 +144,7 @@ extension Analyzer {
     /// of that policy.
     func promisedFlows(_ slot: Int, _ cap: Int, _ index: Int, _ near: [Int]) -> [Cell]? {
         admissible(
-            policies[slot].reserved[cap][index].map(space.cell), among: near + [slot],
+            policies.entry(slot).reserved[cap][index].map(space.cell), among: near + [slot],
             .free(assuming: slot)
         )?.map { cell in
             var cell = cell
@@ -199,8 +199,8 @@ extension Analyzer {
     func coveringCaps(
         _ region: [Cell], _ slots: [Int], except own: ConstraintReference?
     ) -> [CoveringCap] {
-        slots.sorted { policies[$0].id < policies[$1].id }.flatMap { slot -> [CoveringCap] in
-            let entry = policies[slot]
+        policies.inOrder(slots).flatMap { slot -> [CoveringCap] in
+            let entry = policies.entry(slot)
             guard entry.isLive, !entry.caps.isEmpty, space.meets(region, entry.bricks) else {
                 return []
             }

@@ -10,134 +10,147 @@ public func analyze(_ policySet: PolicySet, options: AnalysisOptions) -> [Findin
     Analyzer(policySet, options: options).findings
 }
 
-/// One edit of a policy set.
-public enum PolicyEdit: Sendable {
-    /// The policy has this identifier in the new policy set; those behind it moved up by one.
-    case added(PolicyID)
-    /// The policy had this identifier in the old policy set; those behind it moved down by one.
-    case removed(PolicyID)
-    /// The policy keeps its name, its layer and its identifier.
-    case replaced(PolicyID)
-    /// Anything else: services, zones, layers, assertions, triggers, several policies.
-    case other
-}
-
 /// The findings of a policy set, kept up to date while it is edited.
 public struct Analyzer: Sendable {
-    public private(set) var policySet: PolicySet
     public let options: AnalysisOptions
+    let landscape: Landscape
+    let layers: [Layer]
+    let assertions: [Assertion]
+    /// The topmost layer with a `default`.
+    let defaultingLayer: Int?
+    let census: Census
+    /// Ranges that policies name, each with how many policies name it; the address classes are
+    /// made for these.
+    var literals: [AddressRange: Int] = [:]
+    var literalsOfSlot: [Set<AddressRange>]
     var space: Space
     var policies: PolicyTable
-    let census: Census
+    var bricks: BrickTable
+    /// By slot.
+    var facts: [SlotFacts]
+    /// By slot: findings about its names and whether it matches anything.
+    var nameFindings: [[Finding]]
+    var pairs: PairTable
+    /// Slots of caps around reservations of other policies.
+    var sharing: Set<Int> = []
+    /// Sets of slots that override each other in a loop.
+    var loops: [[Int]] = []
+    var assertionFacts: [AssertionFact] = []
+    /// By channel.
+    var lockouts: [Finding?] = []
+    /// By service; services without policies meant for them are missing.
+    var capacities: [Int: CapacityFact] = [:]
+    /// Services that a slot's policy is meant for.
+    var services: [[Int]]
 
     public init(_ policySet: PolicySet, options: AnalysisOptions) {
-        self.policySet = policySet
         self.options = options
+        landscape = policySet.landscape
+        layers = policySet.layers
+        assertions = policySet.assertions
+        defaultingLayer = layers.firstIndex { $0.defaultAction != nil }
         let times = TimeTable(
             activations: policySet.policies.map(\.activation), now: options.epochSeconds)
         space = Space(table: SetTable(policySet), times: times)
-        policies = PolicyTable(policySet, &space, now: options.epochSeconds)
         census = Census(space.table.classes)
-        cachedFindings = ordered(computeFindings())
+        literalsOfSlot = policySet.policies.map(\.literalRanges)
+        policies = PolicyTable()
+        bricks = BrickTable()
+        let count = policySet.policies.count
+        facts = [SlotFacts](repeating: SlotFacts(), count: count)
+        nameFindings = [[Finding]](repeating: [], count: count)
+        services = [[Int]](repeating: [], count: count)
+        pairs = PairTable(slots: count)
+        for ranges in literalsOfSlot + [policySet.assertedRanges] {
+            for range in ranges { literals[range, default: 0] += 1 }
+        }
+        policies.reserveAll(count)
+        for slot in 0..<count {
+            let policy = policySet.policies[slot]
+            let entry = space.entry(
+                policy, slot: slot, overriding: policy.overriding.map(\.policy.index),
+                now: options.epochSeconds)
+            policies.set(slot, entry)
+        }
+        policies.triggered = Set(
+            policySet.triggers.flatMap { [$0.policy.index, $0.enables.index] })
+        for slot in 0..<count {
+            policies.connect(slot)
+            if policies[slot].isLive { bricks.add(policies.bricks[slot], of: slot, space.sides) }
+        }
+        examineAll()
     }
 
-    private var cachedFindings: [Finding] = []
-
-    /// All findings, in a fixed order.
-    public var findings: [Finding] { cachedFindings }
-
-    /// Takes over an edited policy set; ``findings`` are then what ``analyze`` gives for it.
-    public mutating func apply(_ edit: PolicyEdit, giving policySet: PolicySet) {
-        self = Analyzer(policySet, options: options)
-    }
-
-    private mutating func computeFindings() -> [Finding] {
-        var found = overrideFindings() + emptinessFindings()
-        for slot in policies.order where policies[slot].isLive {
+    private mutating func examineAll() {
+        for slot in policies.order {
+            nameFindings[slot] = namesAndEmptiness(slot)
+            guard policies[slot].isLive else { continue }
             let near = overlapping(slot)
-            found += decisionFindings(slot, near)
-            found += uselessnessFindings(slot, near)
-            found += deadFindings(slot, near)
-            found += maskedFindings(slot, near)
-            found += reservationFindings(slot, near)
+            facts[slot].anchorOwners = owners(ofAnchorOf: slot, among: near)
+            examine(slot, near)
+            addPairs(slot, near, with: near.filter { policies.comesBefore(slot, $0) })
         }
-        found += assertionFindings() + lockoutFindings() + capacityFindings()
-        // While policies override each other in a loop nobody stands, and what depends on who
-        // stands has no meaning.
-        guard found.contains(where: { $0.code == .overrideCycle }) else { return found }
-        return found.filter { Self.meaningfulInLoops.contains($0.code) }
-    }
-
-    private static let meaningfulInLoops: Set<FindingCode> = [
-        .overrideCycle, .overrideUnused, .emptySet, .expiredPolicy,
-    ]
-
-    private func ordered(_ findings: [Finding]) -> [Finding] {
-        findings.sorted { a, b in
-            if a.severity != b.severity { return a.severity > b.severity }
-            if a.code != b.code { return a.code.rank < b.code.rank }
-            return a.sortKey.lexicographicallyPrecedes(b.sortKey)
+        loops = overrideLoops()
+        assertionFacts = assertions.indices.map { assertionFact($0) }
+        lockouts = options.channels.indices.map { lockout($0) }
+        var dedicated: [Int: [Int]] = [:]
+        for slot in policies.order {
+            services[slot] = dedicatedServices(slot)
+            for service in services[slot] { dedicated[service, default: []].append(slot) }
         }
+        for (service, slots) in dedicated { capacities[service] = capacityFact(service, slots) }
     }
 
     /// Slots whose policies can be in force and match a flow together with a policy, that one
     /// left out, in the order of policies.
     func overlapping(_ slot: Int) -> [Int] {
-        let own = policies[slot].bricks
-        return policies.order.filter { other in
-            guard other != slot, policies[other].isLive else { return false }
-            return policies[other].bricks.contains { brick in
-                own.contains { space.meets($0, brick) }
-            }
-        }
+        policies.inOrder(bricks.owners(meeting: policies.bricks[slot], space))
+            .filter { $0 != slot }
+    }
+
+    /// The slots among some whose policies match the first point of a policy.
+    func owners(ofAnchorOf slot: Int, among slots: [Int]) -> [Int] {
+        guard let anchor = policies[slot].anchor else { return [] }
+        return slots.filter { contains($0, anchor) }
+    }
+
+    /// Whether a policy matches a point.
+    func contains(_ slot: Int, _ point: Point) -> Bool {
+        policies.bricks[slot].contains { space.contains($0, point) }
     }
 
     /// What two policies have in common.
     func common(_ a: Int, _ b: Int) -> [Cell] {
-        policies[a].bricks.flatMap { left in
-            policies[b].bricks.compactMap { space.intersection(left, $0) }
+        policies.bricks[a].flatMap { left in
+            policies.bricks[b].compactMap { space.intersection(left, $0) }
         }
     }
+
+    /// What a policy matches.
+    func region(_ slot: Int) -> [Cell] { policies.bricks[slot].map(space.cell) }
+
+    /// How findings name a policy while they are kept.
+    func handle(_ slot: Int) -> PolicyID { PolicyID(index: slot) }
 
     /// The state of a point with some standby policies enabled.
     func state(at point: Point, enabling slots: [Int]) -> PolicyState {
         PolicyState(
             epochSeconds: space.times.instants[point.instant],
-            enabled: Set(slots.filter { policies[$0].standby }.map { policies[$0].id }))
+            enabled: Set(slots.filter { policies[$0].standby }.map(handle)))
     }
 }
 
-extension Finding {
-    /// Tells findings of one code apart.
-    var sortKey: [Int] {
-        var key: [Int] =
-            switch subject {
-            case .policies: []
-            case .assertion(let index, let interaction): [index, interaction ?? -1]
-            case .service(let index), .channel(let index): [index]
-            }
-        key.append(-1)
-        for involved in policies {
-            key.append(involved.policy.index)
-            switch involved.part {
-            case nil: key.append(-1)
-            case .interaction(let index): key += [0, index]
-            case .cap(let index): key += [1, index]
-            case .limit(let index): key += [2, index]
-            case .reservation(let cap, let index): key += [3, cap, index]
-            }
-        }
-        return key
+extension PolicySet {
+    /// Every address range that an assertion names.
+    fileprivate var assertedRanges: Set<AddressRange> {
+        PolicySet(landscape: Landscape(), layers: [], policies: [], assertions: assertions)
+            .literalRanges
     }
 }
 
-extension Space {
-    /// Whether some flow at some time lies in both bricks.
-    func meets(_ a: Brick, _ b: Brick) -> Bool {
-        max(a.low, b.low) <= min(a.high, b.high)
-            && (a.source == b.source || table[a.source].intersects(table[b.source]))
-            && (a.destination == b.destination
-                || table[a.destination].intersects(table[b.destination]))
-            && (a.time == 0 || b.time == 0 || times[a.time].intersects(times[b.time]))
+extension Policy {
+    /// Every address range that the policy names.
+    var literalRanges: Set<AddressRange> {
+        PolicySet(landscape: Landscape(), layers: [], policies: [self]).literalRanges
     }
 }

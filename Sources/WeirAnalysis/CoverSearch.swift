@@ -74,22 +74,20 @@ struct CoverSearch {
         return undecided ? .undecided : .covered(by: [])
     }
 
-    /// A few points that differ in every dimension; the first is the cell's first point.
+    /// A few points that differ in all dimensions but time; the first is the cell's first point.
     private func probes(_ cell: Cell) -> [Point] {
         let first = cell.firstPoint
-        guard let source = cell.source.last, let destination = cell.destination.last,
-            let instant = cell.time.last
-        else { return [first] }
+        guard let source = cell.source.last, let destination = cell.destination.last else {
+            return [first]
+        }
         return [
-            first,
-            Point(source: source, destination: destination, port: cell.high, instant: instant),
-            Point(
-                source: first.source, destination: destination, port: cell.high,
-                instant: first.instant),
-            Point(
-                source: source, destination: first.destination, port: cell.low,
-                instant: first.instant),
-        ]
+            (source, destination, cell.high), (first.source, destination, cell.high),
+            (source, first.destination, cell.low),
+        ].reduce(into: [first]) { list, other in
+            list.append(
+                Point(
+                    source: other.0, destination: other.1, port: other.2, instant: first.instant))
+        }
     }
 
     /// The share of a cell that a brick covers.

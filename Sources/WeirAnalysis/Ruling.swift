@@ -33,14 +33,14 @@ enum Enabling {
     case exactly(Set<Int>)
 
     /// Whether a policy is in force whatever else is enabled.
-    func isSteady(_ slot: Int, _ entry: PolicyEntry) -> Bool {
+    func isSteady(_ slot: Int, _ entry: PolicyHead) -> Bool {
         switch self {
         case .free(let assumed): entry.isSteadyDecider || slot == assumed && entry.decides
         case .exactly(let enabled): entry.decides && (!entry.standby || enabled.contains(slot))
         }
     }
 
-    func mayBeInForce(_ slot: Int, _ entry: PolicyEntry) -> Bool {
+    func mayBeInForce(_ slot: Int, _ entry: PolicyHead) -> Bool {
         if case .free = self { return entry.decides }
         return isSteady(slot, entry)
     }
@@ -59,7 +59,7 @@ extension Analyzer {
     /// What happens to a flow that exactly these deciding policies match and are in force for.
     func ruling(_ matching: [Int]) -> Ruling {
         let deciding = matching.map { policies[$0].layer }.min()
-        let defaulting = policySet.layers.firstIndex { $0.defaultAction != nil }
+        let defaulting = defaultingLayer
         if let deciding, deciding <= defaulting ?? deciding {
             let speaking = matching.filter { policies[$0].layer == deciding }
             let standing = speaking.filter { slot in
@@ -69,7 +69,7 @@ extension Analyzer {
                 standing: standing, defaultLayer: nil,
                 actions: Set(standing.compactMap { policies[$0].action }))
         }
-        let action = defaulting.flatMap { policySet.layers[$0].defaultAction }
+        let action = defaulting.flatMap { layers[$0].defaultAction }
         return Ruling(standing: [], defaultLayer: defaulting, actions: [action ?? .allow])
     }
 
@@ -77,7 +77,7 @@ extension Analyzer {
     func matching(_ point: Point, among slots: [Int], _ enabling: Enabling) -> [Int] {
         slots.filter { slot in
             enabling.isSteady(slot, policies[slot])
-                && policies[slot].bricks.contains { space.contains($0, point) }
+                && contains(slot, point)
         }
     }
 
@@ -88,8 +88,7 @@ extension Analyzer {
         guard let first = region.first(where: { !$0.isEmpty })?.firstPoint else {
             return Reachability(result: .covered(by: []), decider: nil, defaultLayer: nil)
         }
-        let near = slots.filter { enabling.mayBeInForce($0, policies[$0]) }
-            .sorted { policies[$0].id < policies[$1].id }
+        let near = policies.inOrder(slots.filter { enabling.mayBeInForce($0, policies[$0]) })
         let here = ruling(matching(first, among: near, enabling))
         if here.may(outcome) {
             let decider = here.standing.first { slot in
@@ -104,7 +103,7 @@ extension Analyzer {
     private func reachElsewhere(
         _ outcome: Outcome, _ region: [Cell], _ near: [Int], _ enabling: Enabling
     ) -> Reachability {
-        let last = policySet.layers.firstIndex { $0.defaultAction != nil }
+        let last = defaultingLayer
         var undecided = false
         var preventing: Set<Int> = []
         func note(_ result: CoverResult) -> Bool {
@@ -118,7 +117,7 @@ extension Analyzer {
         func look(for slot: Int) -> Reachability? {
             guard let action = policies[slot].action, outcome.includes(action) else { return nil }
             let shared = region.flatMap { cell in
-                policies[slot].bricks.compactMap { space.intersection(cell, $0) }
+                policies.bricks[slot].compactMap { space.intersection(cell, $0) }
             }
             let above = near.filter { policies[$0].layer < policies[slot].layer }
             let result = uncovered(shared, by: policies.overriders[slot] + above, enabling)
@@ -130,7 +129,7 @@ extension Analyzer {
         for slot in eligible where enabling.isSteady(slot, policies[slot]) {
             if let found = look(for: slot) { return found }
         }
-        let action = last.flatMap { policySet.layers[$0].defaultAction } ?? .allow
+        let action = last.flatMap { layers[$0].defaultAction } ?? .allow
         if outcome.includes(action) {
             let result = uncovered(region, by: eligible, enabling)
             if note(result) {
@@ -147,20 +146,20 @@ extension Analyzer {
 
     /// The first point of a region that no policy of `slots` surely decides.
     func uncovered(_ region: [Cell], by slots: [Int], _ enabling: Enabling) -> CoverResult {
-        let bricks = Set(slots).sorted { policies[$0].id < policies[$1].id }
+        let bricks = policies.inOrder(Set(slots))
             .filter { enabling.isSteady($0, policies[$0]) }
-            .flatMap { policies[$0].bricks }
+            .flatMap { policies.bricks[$0] }
         var search = CoverSearch(space, budget: options.searchBudget)
         return search.run(region, bricks)
     }
 
     /// Those of `owners` that are needed to cover a region, each tried without in turn.
     func needed(_ owners: [Int], toCover region: [Cell]) -> [Int] {
-        var rest = owners.sorted { policies[$0].id < policies[$1].id }
+        var rest = policies.inOrder(owners)
         for owner in rest.reversed() where rest.count > 1 {
             let without = rest.filter { $0 != owner }
             var search = CoverSearch(space, budget: options.searchBudget)
-            let bricks = without.flatMap { policies[$0].bricks }
+            let bricks = without.flatMap { policies.bricks[$0] }
             if case .covered = search.run(region, bricks) { rest = without }
         }
         return rest

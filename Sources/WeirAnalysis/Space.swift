@@ -47,11 +47,66 @@ struct Space {
 
     var table: SetTable
     var times: TimeTable
+    private(set) var sides: SideMatrix
     private var masked: [[SetID?]] = [[], []]
 
     init(table: SetTable, times: TimeTable) {
         self.table = table
         self.times = times
+        sides = SideMatrix(classCount: table.classes.count)
+    }
+
+    /// Makes the sets of bricks sides, so that these can be met quickly.
+    mutating func register(_ bricks: [Brick]) {
+        for brick in bricks {
+            _ = sides.add(brick.source, table[brick.source])
+            _ = sides.add(brick.destination, table[brick.destination])
+        }
+    }
+
+    /// Whether some flow at some time lies in both bricks.
+    func meets(_ a: Brick, _ b: Brick) -> Bool {
+        max(a.low, b.low) <= min(a.high, b.high) && meet(a.source, b.source)
+            && meet(a.destination, b.destination)
+            && (a.time == 0 || b.time == 0 || times[a.time].intersects(times[b.time]))
+    }
+
+    private func meet(_ a: SetID, _ b: SetID) -> Bool {
+        if a == b { return true }
+        guard let left = sides.side(a), let right = sides.side(b) else {
+            return table[a].intersects(table[b])
+        }
+        return sides.meet(left, right)
+    }
+
+    /// The least class that two sets have in common; nil if none.
+    func firstCommon(_ a: SetID, _ b: SetID) -> Int? {
+        for (one, other) in [(a, b), (b, a)] {
+            guard let side = sides.side(one), !sides.isBroad(side) else { continue }
+            return sides.members[Int(side)].first { table[other].contains(Int($0)) }.map { Int($0) }
+        }
+        let (left, right) = (table[a].words, table[b].words)
+        for index in left.indices where left[index] & right[index] != 0 {
+            return index * 64 + (left[index] & right[index]).trailingZeroBitCount
+        }
+        return nil
+    }
+
+    /// The first point that two bricks have in common: ``Cell/firstPoint`` of their intersection,
+    /// without making it.
+    func firstCommon(_ a: Brick, _ b: Brick) -> Point? {
+        let (low, high) = (max(a.low, b.low), min(a.high, b.high))
+        guard low <= high, let source = firstCommon(a.source, b.source),
+            let destination = firstCommon(a.destination, b.destination)
+        else { return nil }
+        var instant = 0
+        if a.time != 0 || b.time != 0 {
+            guard let first = times[a.time].intersection(times[b.time]).first else { return nil }
+            instant = first
+        }
+        return Point(
+            source: source, destination: destination, port: Self.familiarPort(low, high),
+            instant: instant)
     }
 
     /// A set without the classes that have no address of a family.
@@ -178,13 +233,16 @@ extension Cell {
             let instant = time.first
         else { preconditionFailure("a cell is not empty") }
         return Point(
-            source: source, destination: destination, port: familiarPort, instant: instant)
+            source: source, destination: destination, port: Space.familiarPort(low, high),
+            instant: instant)
     }
+}
 
-    /// The lowest port, but tcp/80 or the protocol's port 80 where the cell starts at the lowest
-    /// port of all or of a protocol with ports.
-    private var familiarPort: UInt32 {
-        let raw = low & (Space.familyOffset - 1)
+extension Space {
+    /// The lowest port, but tcp/80 or the protocol's port 80 where the interval starts at the
+    /// lowest port of all or of a protocol with ports.
+    static func familiarPort(_ low: UInt32, _ high: UInt32) -> UInt32 {
+        let raw = low & (familyOffset - 1)
         let offset = low - raw
         if raw == 0 {
             let http = offset + UInt32(IPProtocol.tcp) << 16 + 80

@@ -11,20 +11,24 @@ typealias TimeID = Int32
 
 /// The instants from now on that can be told apart.
 struct TimeTable {
+    private let now: Int64
     /// Ascending; the first is now.
     private(set) var instants: [Int64]
     private(set) var sets: [Bitset]
+    /// All that the table was made or extended for, also what no policy has any more.
+    private var keys: [TimeKey] = []
     private var ids: [TimeKey: TimeID] = [:]
-    private var bySet: [Bitset: TimeID]
 
     /// The part of an activation that depends on the time.
     struct TimeKey: Hashable {
         let until: Int64?
         let during: [WeeklyHours]
 
-        init(_ activation: PolicyActivation, now: Int64) {
+        /// nil for an activation that does not.
+        init?(_ activation: PolicyActivation, now: Int64) {
             until = activation.until ?? activation.forSeconds.map { now + $0 }
             during = activation.during
+            if until == nil, during.isEmpty { return nil }
         }
 
         func holds(at epochSeconds: Int64) -> Bool {
@@ -34,43 +38,58 @@ struct TimeTable {
     }
 
     init(activations: some Sequence<PolicyActivation>, now: Int64) {
-        var keys: [TimeKey] = []
-        var seen: Set<TimeKey> = []
-        for activation in activations
-        where activation.until != nil || activation.forSeconds != nil
-            || !activation.during.isEmpty
-        {
-            let key = TimeKey(activation, now: now)
-            if seen.insert(key).inserted { keys.append(key) }
+        self.now = now
+        instants = [now]
+        sets = [Bitset.full(capacity: 1)]
+        for activation in activations {
+            guard let key = TimeKey(activation, now: now), ids[key] == nil else { continue }
+            add(key)
         }
-        instants = Self.instants(keys, now: now)
-        let full = Bitset.full(capacity: instants.count)
-        sets = [full]
-        bySet = [full: 0]
-        for key in keys { _ = id(key) }
+        refresh()
     }
 
-    /// The instants at which a policy is in force if it needs no enabling; nil if the table
-    /// cannot express them, being made without this activation.
-    func id(_ activation: PolicyActivation, now: Int64) -> TimeID? {
-        if activation.until == nil, activation.forSeconds == nil, activation.during.isEmpty {
-            return 0
+    /// Whether the table can say when an activation holds.
+    func knows(_ activation: PolicyActivation) -> Bool {
+        TimeKey(activation, now: now).map { ids[$0] != nil } ?? true
+    }
+
+    /// Makes the table know an activation. Returns the new index of each instant: those that
+    /// there were stay, the first of any set of instants stays the first, others come between.
+    mutating func extend(_ activation: PolicyActivation) -> [Int] {
+        guard let key = TimeKey(activation, now: now), ids[key] == nil else {
+            return Array(instants.indices)
         }
-        return ids[TimeKey(activation, now: now)]
+        let before = instants
+        add(key)
+        refresh()
+        return before.map { instant in instants.firstIndex(of: instant) ?? 0 }
+    }
+
+    /// The instants at which a policy is in force if it needs no enabling.
+    func id(_ activation: PolicyActivation) -> TimeID {
+        guard let key = TimeKey(activation, now: now) else { return 0 }
+        guard let id = ids[key] else { preconditionFailure("the table was made for this") }
+        return id
     }
 
     subscript(_ id: TimeID) -> Bitset { sets[Int(id)] }
 
-    private mutating func id(_ key: TimeKey) -> TimeID {
-        let members = instants.indices.filter { key.holds(at: instants[$0]) }
-        let set = Bitset(capacity: instants.count, members)
-        let id = bySet[set] ?? TimeID(sets.count)
-        if Int(id) == sets.count {
-            sets.append(set)
-            bySet[set] = id
+    private mutating func add(_ key: TimeKey) {
+        ids[key] = TimeID(sets.count)
+        keys.append(key)
+        sets.append(sets[0])
+    }
+
+    /// Finds the instants anew, and when each key holds.
+    private mutating func refresh() {
+        instants = Self.instants(keys, now: now)
+        sets = [Bitset.full(capacity: instants.count)]
+        for key in keys {
+            sets.append(
+                Bitset(
+                    capacity: instants.count,
+                    instants.indices.filter { key.holds(at: instants[$0]) }))
         }
-        ids[key] = id
-        return id
     }
 
     private static let week: Int64 = 7 * 86_400
@@ -94,7 +113,7 @@ struct TimeTable {
                 consider(instant)
             }
         }
-        return found
+        return found.sorted()
     }
 
     /// Minutes since Monday 00:00 at which a window opens or closes.

@@ -47,13 +47,14 @@ public struct AddressClasses: Sendable {
     private let ranges: RangePartition
     /// Classes inside each declared range.
     private var byRange: [Bitset] = []
-    private var endpointClass: [IPAddress: Int] = [:]
+    private var endpoints: EndpointIndex
     /// Class of the addresses that are no endpoints, by signature of the range partition.
     private var restClass: [Int?]
 
     /// Cuts the address space by the landscape's endpoints and zones and by `literals`, the
     /// ranges that policies name.
     public init(landscape: Landscape, literals: some Sequence<AddressRange>) {
+        endpoints = EndpointIndex(landscape.services)
         ranges = RangePartition(Array(Set(literals)) + landscape.zones.flatMap(\.ranges))
         byService = [[Int]](repeating: [], count: landscape.services.count)
         restClass = [Int?](repeating: nil, count: ranges.signatures.count)
@@ -72,7 +73,7 @@ public struct AddressClasses: Sendable {
 
     /// The class that an address belongs to.
     public func classIndex(of address: IPAddress) -> Int {
-        if let index = endpointClass[address] { return index }
+        if let index = endpoints.classIndex(of: address) { return index }
         guard let index = restClass[ranges.signature(of: address)] else {
             preconditionFailure("every address that is no endpoint has a class")
         }
@@ -90,22 +91,27 @@ public struct AddressClasses: Sendable {
     }
 
     private mutating func addEndpoints(_ landscape: Landscape) {
-        var owners: [IPAddress: [Int]] = [:]
-        owners.reserveCapacity(landscape.services.reduce(0) { $0 + $1.endpoints.count })
-        for (index, service) in landscape.services.enumerated() {
-            for address in service.endpoints where owners[address]?.last != index {
-                owners[address, default: []].append(index)
-            }
-        }
-        endpointClass.reserveCapacity(owners.count)
         var known: [Key: Int] = [:]
-        for service in landscape.services {
-            for address in service.endpoints where endpointClass[address] == nil {
-                let key = Key(
-                    signature: ranges.signature(of: address), services: owners[address] ?? [])
-                let index = known[key] ?? newClass(key.signature, key.services, landscape)
-                known[key] = index
-                endpointClass[address] = index
+        var ordinal = 0
+        for (number, service) in landscape.services.enumerated() {
+            // Most services share no endpoint and lie in few ranges.
+            var own: [Int: Int] = [:]
+            for address in service.endpoints {
+                let place = endpoints.place(ofEndpoint: ordinal)
+                ordinal += 1
+                guard endpoints[place] == nil else { continue }
+                let signature = ranges.signature(of: address)
+                let owners = endpoints.services(at: place)
+                let index: Int
+                if owners.count == 1 {
+                    index = own[signature] ?? newClass(signature, [number], landscape)
+                    own[signature] = index
+                } else {
+                    let key = Key(signature: signature, services: owners.map { Int($0) })
+                    index = known[key] ?? newClass(signature, key.services, landscape)
+                    known[key] = index
+                }
+                endpoints[place] = index
                 switch address {
                 case .v4(let value): classes[index].endpoints4.append(value)
                 case .v6(let value): classes[index].endpoints6.append(value)
@@ -139,7 +145,7 @@ public struct AddressClasses: Sendable {
     /// endpoints at the range's start.
     private func firstFree(in range: AddressRange) -> IPAddress? {
         var value = range.first
-        while endpointClass[IPAddress(family: range.family, value: value)] != nil {
+        while endpoints.classIndex(of: IPAddress(family: range.family, value: value)) != nil {
             guard value < range.last else { return nil }
             value += 1
         }

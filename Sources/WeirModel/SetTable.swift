@@ -32,6 +32,7 @@ public struct SetTable: Sendable {
     private let landscape: Landscape
     private var known: [Bitset: SetID] = [:]
     private var memo: [AddressSet: SetID] = [:]
+    private var servicesByLabel: [String: [String: [Int]]] = [:]
 
     /// Classes for all sets of a policy set.
     public init(_ policySet: PolicySet) {
@@ -73,8 +74,7 @@ public struct SetTable: Sendable {
         case .zone(let index): return classes.byZone[index]
         case .labels(let tests):
             var bits = Bitset(capacity: classes.count)
-            for (index, service) in landscape.services.enumerated()
-            where tests.allSatisfy({ $0.holds(for: service.labels) }) {
+            for index in services(passing: tests) {
                 for member in classes.byService[index] { bits.insert(member) }
             }
             return bits
@@ -93,6 +93,29 @@ public struct SetTable: Sendable {
             let (left, right) = (intern(a), intern(b))
             return self[left].subtracting(self[right])
         }
+    }
+
+    /// Services whose labels pass all tests; those with a wanted value are looked up.
+    private mutating func services(passing tests: [LabelTest]) -> [Int] {
+        var candidates = Array(landscape.services.indices)
+        for case .isIn(let key, let values) in tests {
+            let byValue = servicesByLabel[key] ?? labelled(key)
+            candidates = Set(values).flatMap { byValue[$0] ?? [] }
+            break
+        }
+        return candidates.filter { index in
+            tests.allSatisfy { $0.holds(for: landscape.services[index].labels) }
+        }
+    }
+
+    /// Services by their value of a label.
+    private mutating func labelled(_ key: String) -> [String: [Int]] {
+        var byValue: [String: [Int]] = [:]
+        for (index, service) in landscape.services.enumerated() {
+            if let value = service.labels[key] { byValue[value, default: []].append(index) }
+        }
+        servicesByLabel[key] = byValue
+        return byValue
     }
 
     /// What an interaction matches, as boxes; a zone relation makes one box a zone. Boxes with an

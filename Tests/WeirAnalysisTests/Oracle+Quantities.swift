@@ -104,8 +104,8 @@ extension Oracle {
         for policy in policySet.policies.indices where isLive(policy) {
             for part in parts(policy) {
                 let masking = policySet.policies.indices.flatMap(parts).contains { other in
-                    other != part && masks(other, part)
-                        && (!masks(part, other) || precedes(other, part))
+                    guard other != part, let isStrict = masks(other, part) else { return false }
+                    return isStrict || wins(other, part)
                 }
                 if masking { keys.insert(key(.maskedLimit, part.about)) }
             }
@@ -123,15 +123,24 @@ extension Oracle {
         (a.policy, a.isCap ? 1 : 0, a.index) < (b.policy, b.isCap ? 1 : 0, b.index)
     }
 
-    private func masks(_ tighter: Part, _ part: Part) -> Bool {
+    /// Of two with the same effect, whether the first masks the second: if its policy alone
+    /// matches all that the other's does, or if neither or both do and it comes first.
+    private func wins(_ a: Part, _ b: Part) -> Bool {
+        let (left, right) = (Set(flows(a.policy)), Set(flows(b.policy)))
+        let (wider, narrower) = (left.isSuperset(of: right), right.isSuperset(of: left))
+        return wider == narrower ? precedes(a, b) : wider
+    }
+
+    /// Whether one constraint never lets through more than another; true if always less.
+    private func masks(_ tighter: Part, _ part: Part) -> Bool? {
         guard tighter.isCap == part.isCap, isLive(tighter.policy), isLive(part.policy),
             moments.allSatisfy({
                 !has($0.inForce, part.policy) || has($0.inForce, tighter.policy)
             })
-        else { return false }
+        else { return nil }
         let own = admitted(part.policy, flows(part.policy))
         guard !own.isEmpty, own.allSatisfy({ has(cases[$0].policies, tighter.policy) }) else {
-            return false
+            return nil
         }
         if part.isCap {
             let cap = policySet.policies[part.policy].caps[part.index]
@@ -140,18 +149,20 @@ extension Oracle {
             let promised = cap.reservations.indices
                 .filter { !reserved(part.policy, part.index, $0).isEmpty }
                 .reduce(UInt64(0)) { sum($0, cap.reservations[$1].connections) }
-            return product(left(tighter, own), most)
-                <= cap.connections - min(cap.connections, promised)
+            let through = product(left(tighter, own), most)
+            let bound = cap.connections - min(cap.connections, promised)
+            return through <= bound ? through < bound : nil
         }
         let limit = policySet.policies[part.policy].limits[part.index]
         let other = policySet.policies[tighter.policy].limits[tighter.index]
-        guard limit.unit == other.unit, other.excess != .markECN else { return false }
+        guard limit.unit == other.unit, other.excess != .markECN else { return nil }
         let most = mostCounters(other.scope, per: limit.scope, own)
         let hourly = { (rate: RatePerInterval) in
             product(rate.amount, 3_600 / rate.intervalSeconds)
         }
-        return product(hourly(other.rate), most) <= hourly(limit.rate)
-            && product(other.burst, most) <= limit.burst
+        let (rate, burst) = (product(hourly(other.rate), most), product(other.burst, most))
+        guard rate <= hourly(limit.rate), burst <= limit.burst else { return nil }
+        return rate < hourly(limit.rate) || burst < limit.burst
     }
 
     /// The most counters of `scope` that the flows of one counter of `key` meet.

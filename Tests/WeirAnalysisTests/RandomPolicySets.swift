@@ -30,6 +30,9 @@ struct PolicySetMaker {
     /// What a policy set is mostly about.
     private enum Flavour: CaseIterable { case mixed, decisions, quantities }
     private var flavour = Flavour.mixed
+    /// Whether policies may name addresses and not only services, zones and labels.
+    var hasLiterals = true
+    var mostPolicies = 6
 
     /// Addresses that a landscape or a literal may name; all others are alike.
     static let window: [IPAddress] =
@@ -47,24 +50,12 @@ struct PolicySetMaker {
                 name: "l\(index)",
                 defaultAction: rng.chance(12) ? rng.pick([.allow, .reject, .drop]) : nil)
         }
-        let count = Int.random(in: 1...6, using: &rng)
+        let count = Int.random(in: 1...mostPolicies, using: &rng)
         let owners = (0..<count).map { _ in Int.random(in: layers.indices, using: &rng) }.sorted()
         var policies = owners.enumerated().map { index, layer in
             policy("p\(index)", layer, landscape)
         }
-        for index in policies.indices where rng.chance(35) {
-            let loops = rng.chance(3)
-            let targets = policies.indices.filter { target in
-                loops
-                    ? policies[target].layer >= policies[index].layer
-                    : policies[target].layer > policies[index].layer
-                        || policies[target].layer == policies[index].layer && target > index
-            }
-            guard !targets.isEmpty else { continue }
-            policies[index].overriding = (0..<Int.random(in: 1...2, using: &rng)).map { _ in
-                Override(policy: PolicyID(index: rng.pick(targets)))
-            }
-        }
+        for index in policies.indices { declareOverrides(&policies, of: index) }
         return PolicySet(
             landscape: landscape, layers: layers, policies: policies,
             assertions: (0..<Int.random(in: 0...2, using: &rng)).map { _ in
@@ -72,6 +63,23 @@ struct PolicySetMaker {
                     modality: rng.pick([.never, .always]), interactions: interactions(landscape),
                     connections: rng.chance(40) ? number() : nil)
             }, triggers: rng.chance(20) ? [trigger(policies)] : [])
+    }
+
+    /// Lets a policy override some others, now and then.
+    mutating func declareOverrides(_ policies: inout [Policy], of index: Int) {
+        policies[index].overriding = []
+        guard rng.chance(35) else { return }
+        let loops = rng.chance(3)
+        let targets = policies.indices.filter { target in
+            loops
+                ? policies[target].layer >= policies[index].layer
+                : policies[target].layer > policies[index].layer
+                    || policies[target].layer == policies[index].layer && target > index
+        }
+        guard !targets.isEmpty else { return }
+        policies[index].overriding = (0..<Int.random(in: 1...2, using: &rng)).map { _ in
+            Override(policy: PolicyID(index: rng.pick(targets)))
+        }
     }
 
     mutating func trigger(_ policies: [Policy]) -> Trigger {
@@ -138,6 +146,7 @@ struct PolicySetMaker {
             return .zone(Int.random(in: landscape.zones.indices, using: &rng))
         case 8: return .labels([.isIn(key: "k", values: rng.pick([["a"], ["b"], ["a", "b"]]))])
         case 9, 7:
+            if !hasLiterals { return .internal }
             let first = address()
             let top: UInt128 = first.family == .v4 ? 0x0A00_0007 : 0xFD03
             let last = min(top, first.value + UInt128.random(in: 0..<4, using: &rng))

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// One policy looked at by itself: is it shadowed, redundant, dead, masked, are its promises
+// kept. The first flow that it matches answers most of this without looking any further.
+
+import WeirModel
+
+/// One policy under examination.
+struct Examination {
+    let slot: Int
+    let entry: PolicyEntry
+    /// All policies that meet it, once somebody asked.
+    var near: [Int]?
+    var facts = SlotFacts()
+
+    var id: PolicyID { PolicyID(index: slot) }
+}
+
+extension Analyzer {
+    /// Looks at a policy anew. Its `anchorOwners` must be up to date.
+    mutating func examine(_ slot: Int, _ near: [Int]? = nil) {
+        facts[slot] = examined(slot, near)
+        if facts[slot].dependsOnPromises { sharing.insert(slot) } else { sharing.remove(slot) }
+    }
+
+    private func examined(_ slot: Int, _ near: [Int]?) -> SlotFacts {
+        var exam = Examination(slot: slot, entry: policies.entry(slot), near: near)
+        exam.facts.anchorOwners = facts[slot].anchorOwners
+        guard let anchor = exam.entry.anchor, exam.entry.isLive else { return exam.facts }
+        if exam.entry.decides { examineUsefulness(&exam) }
+        if exam.entry.constrains {
+            if let admitted = admittedPoint(&exam, anchor) { examineMasks(&exam, admitted) }
+            examinePromises(&exam)
+        }
+        return exam.facts
+    }
+
+    /// All policies that meet the one under examination, looked for only if needed.
+    private func near(_ exam: inout Examination) -> [Int] {
+        if let known = exam.near { return known }
+        let found = overlapping(exam.slot)
+        exam.near = found
+        return found
+    }
+
+    /// `shadowed-policy`, or else `redundant-policy`.
+    private func examineUsefulness(_ exam: inout Examination) {
+        let isPure = exam.entry.caps.isEmpty && exam.entry.limits.isEmpty && !exam.entry.hasEffects
+        if let layer = defaultingLayer, layer < exam.entry.layer {
+            report(
+                &exam, .shadowedPolicy, defaultLayer: layer,
+                fix: isPure ? .removePolicy(exam.id) : nil)
+            return
+        }
+        guard decidesSomething(&exam, isPure) else { return }
+        guard isPure, !policies.isReferredTo(exam.slot) else { return }
+        let owners = exam.facts.anchorOwners.filter { policies[$0].decides }
+        if makesDifference(exam.slot, among: owners) { return }
+        let neighbours = near(&exam)
+        switch differenceWithout(exam.slot, neighbours) {
+        case .uncovered(let point): exam.facts.points.append(point)
+        case .covered:
+            exam.facts.dependsOnDecisions = true
+            report(&exam, .redundantPolicy, fix: .removePolicy(exam.id))
+        case .undecided:
+            exam.facts.dependsOnDecisions = true
+            report(&exam, .redundantPolicy, certainty: .undecided)
+        }
+    }
+
+    /// Whether the policy decides any flow; reports it if not.
+    private func decidesSomething(_ exam: inout Examination, _ isPure: Bool) -> Bool {
+        let isFree = !exam.facts.anchorOwners.contains { other in
+            policies[other].isSteadyDecider
+                && (policies[other].layer < exam.entry.layer
+                    || policies.overriders[exam.slot].contains(other))
+        }
+        if isFree { return true }
+        let above =
+            near(&exam).filter { policies[$0].layer < exam.entry.layer }
+            + policies.overriders[exam.slot]
+        let cells = region(exam.slot)
+        switch uncovered(cells, by: above, .free(assuming: nil)) {
+        case .uncovered(let point):
+            exam.facts.points.append(point)
+            return true
+        case .covered(let owners):
+            let blockers = needed(owners, toCover: cells)
+            report(
+                &exam, .shadowedPolicy,
+                with: blockers.map { .init(handle($0), .decidesAbove) },
+                fix: isPure ? .removePolicy(exam.id) : nil)
+        case .undecided: report(&exam, .shadowedPolicy, certainty: .undecided)
+        }
+        exam.facts.dependsOnDecisions = true
+        return false
+    }
+
+    /// A flow of a policy that constrains, which may be admitted; reports it if there is none.
+    private func admittedPoint(_ exam: inout Examination, _ anchor: Point) -> Point? {
+        let enabling = Enabling.free(assuming: exam.slot)
+        let owners = (exam.facts.anchorOwners + [exam.slot]).filter {
+            enabling.isSteady($0, policies[$0])
+        }
+        let here = ruling(owners)
+        if here.may(.admitted) { return anchor }
+        let answer = reach(
+            .admitted, region(exam.slot), among: near(&exam) + [exam.slot], enabling)
+        if let point = answer.result.witness {
+            exam.facts.points.append(point)
+            return point
+        }
+        exam.facts.dependsOnDecisions = true
+        if case .undecided = answer.result {
+            report(&exam, .deadConstraint, certainty: .undecided)
+            return nil
+        }
+        let constraints = constraints(exam.slot)
+        report(
+            &exam, .deadConstraint, parts: constraints.map(\.part),
+            with: policies.inOrder(here.standing).map { .init(handle($0), .denies) },
+            defaultLayer: here.defaultLayer,
+            fix: constraints.count == 1 ? .removePart(exam.id, constraints[0].part) : nil)
+        return nil
+    }
+
+    /// `masked-limit`.
+    private func examineMasks(_ exam: inout Examination, _ admitted: Point) {
+        let around =
+            admitted == exam.entry.anchor
+            ? exam.facts.anchorOwners : near(&exam).filter { contains($0, admitted) }
+        let suspects = policies.inOrder(around).filter { other in
+            policies[other].constrains && isInForce(other, whenever: exam.slot)
+                && mightMask(other, exam.slot)
+        }
+        let others = suspects.filter { other in
+            switch admittedOutside(&exam, other) {
+            case .covered: return true
+            case .uncovered(let point): exam.facts.points.append(point)
+            case .undecided:
+                exam.facts.dependsOnDecisions = true
+                exam.facts.dependsOnConstraints = true
+                report(
+                    &exam, .maskedLimit, with: [.init(handle(other), .tighter)],
+                    certainty: .undecided)
+            }
+            return false
+        }
+        guard !others.isEmpty || mightMask(exam.slot, exam.slot) else { return }
+        exam.facts.dependsOnDecisions = true
+        exam.facts.dependsOnConstraints = true
+        exam.facts.findings += maskedFindings(exam.slot, near(&exam), others, admitted)
+    }
+
+    /// A flow of the policy outside another that may be admitted.
+    private func admittedOutside(_ exam: inout Examination, _ other: Int) -> CoverResult {
+        let rest = space.remainder(
+            of: region(exam.slot), without: policies.bricks[other])
+        let answer = reach(
+            .admitted, rest, among: near(&exam) + [exam.slot], .free(assuming: exam.slot))
+        return answer.result
+    }
+
+    /// `broken-reservation`.
+    private func examinePromises(_ exam: inout Examination) {
+        guard !exam.entry.caps.isEmpty else { return }
+        let isShared =
+            !policies.reserving.subtracting([exam.slot]).isEmpty
+            && exam.entry.caps.contains { $0.scope == .total }
+            && near(&exam).contains { policies[$0].reserves }
+        guard exam.entry.reserves || isShared else { return }
+        exam.facts.dependsOnDecisions = true
+        exam.facts.dependsOnConstraints = true
+        exam.facts.dependsOnPromises = isShared
+        exam.facts.findings += reservationFindings(exam.slot, near(&exam))
+    }
+
+    /// Adds a finding about the policy with its first flow as witness.
+    private func report(
+        _ exam: inout Examination, _ code: FindingCode, parts: [Finding.Part] = [],
+        with others: [Finding.Involved] = [],
+        certainty: Finding.Certainty = .provable, defaultLayer: Int? = nil,
+        fix: Finding.FixIntent? = nil
+    ) {
+        let subjects =
+            parts.isEmpty
+            ? [Finding.Involved(exam.id, .subject)] : parts.map { .init(exam.id, .subject, $0) }
+        exam.facts.findings.append(
+            Finding(
+                code: code, certainty: certainty, policies: subjects + others,
+                witness: certainty == .undecided
+                    ? nil : witness(region(exam.slot), of: exam.slot, defaultLayer),
+                fix: fix))
+    }
+}
+
+extension Analyzer {
+    /// The first flow of a region, while a policy is in force.
+    func witness(_ region: [Cell], of slot: Int, _ defaultLayer: Int?) -> Finding.Witness? {
+        guard let point = region.first?.firstPoint else { return nil }
+        return Finding.Witness(
+            flow: space.flow(point), state: state(at: point, enabling: [slot]),
+            timeDependent: policies[slot].time != 0, defaultLayer: defaultLayer)
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// weir-bench analysis: how long the checker takes for a whole policy set and for one edit, on a
+// synthetic landscape. `swift run -c release weir-bench analysis`.
+
+import Glibc
+import WeirAnalysis
+import WeirModel
+
+@main enum Main {
+    static func main() {
+        let arguments = CommandLine.arguments.dropFirst()
+        guard arguments.first == "analysis" else {
+            print("usage: weir-bench analysis [POLICIES [ENDPOINTS [SEED]]]")
+            exit(2)
+        }
+        let numbers = arguments.dropFirst().compactMap { Int($0) }
+        let policies = numbers.first ?? 10_000
+        let endpoints = numbers.dropFirst().first ?? 100_000
+        let seed = UInt64(numbers.dropFirst(2).first ?? 1)
+        AnalysisBenchmark(policies: policies, endpoints: endpoints, seed: seed).run()
+    }
+}
+
+struct AnalysisBenchmark {
+    let policies: Int
+    let endpoints: Int
+    let seed: UInt64
+    var edits = 5_000
+
+    func run() {
+        var maker = SyntheticLandscape(
+            services: max(20, endpoints * 6 / 100), endpoints: endpoints, seed: seed)
+        let policySet = maker.policySet(policies)
+        let options = AnalysisOptions(epochSeconds: 1_795_392_000)
+        let clock = ContinuousClock()
+        var analyzer: Analyzer?
+        let full = clock.measure { analyzer = Analyzer(policySet, options: options) }
+        guard let analyzer else { return }
+        let findings = analyzer.findings
+        print("policies \(policies), endpoints \(endpoints), seed \(seed)")
+        print("full check: \(milliseconds(full)) ms, \(findings.count) findings")
+        var counts: [FindingCode: Int] = [:]
+        for finding in findings { counts[finding.code, default: 0] += 1 }
+        for code in FindingCode.allCases where counts[code] != nil {
+            print("  \(code.rawValue) \(counts[code] ?? 0)")
+        }
+        print("peak memory: \(peakKilobytes() / 1024) MB")
+        timeEdits(policySet, analyzer, &maker)
+    }
+
+    /// Replaces policies by others of the same kind, one at a time.
+    private func timeEdits(
+        _ original: PolicySet, _ initial: Analyzer, _ maker: inout SyntheticLandscape
+    ) {
+        var policySet = original
+        var analyzer = initial
+        let clock = ContinuousClock()
+        var times: [Double] = []
+        for number in 0..<edits {
+            let index = Int.random(in: policySet.policies.indices, using: &maker.rng)
+            let old = policySet.policies[index]
+            var policy = maker.policy(number)
+            guard policy.layer == old.layer else { continue }
+            policy.name = old.name
+            policySet.policies[index] = policy
+            let time = clock.measure {
+                analyzer.apply(.replaced(PolicyID(index: index)), giving: policySet)
+            }
+            times.append(milliseconds(time) * 1000)
+        }
+        times.sort()
+        func quantile(_ share: Double) -> Int { Int(times[Int(Double(times.count - 1) * share)]) }
+        print(
+            "\(times.count) edits: p50 \(quantile(0.5)) µs, p90 \(quantile(0.9)) µs, "
+                + "p99 \(quantile(0.99)) µs, most \(quantile(1)) µs")
+        let same = analyzer.findings == analyze(policySet, options: analyzer.options)
+        print("findings after the edits are those of a full check: \(same)")
+    }
+
+    private func milliseconds(_ duration: Duration) -> Double {
+        let (seconds, attoseconds) = duration.components
+        return Double(seconds) * 1e3 + (Double(attoseconds) / 1e12).rounded() / 1e3
+    }
+
+    private func peakKilobytes() -> Int {
+        var usage = rusage()
+        guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+        return usage.ru_maxrss
+    }
+}
