@@ -58,6 +58,8 @@ public final class PolicySession {
     public private(set) var lastCommitted: String?
     private var checkedCache: CheckedPolicySet?
     private var analyzer: Analyzer?
+    /// What the analyzer has taken over.
+    private var analyzed: PolicySet?
     /// Declarations that were edited since the last analysis; nil where it could be any.
     private var touched: Set<DeclarationName>? = []
     private(set) var head: String?
@@ -197,7 +199,8 @@ public final class PolicySession {
     }
 
     private func analyze(_ policySet: PolicySet) -> [Finding] {
-        guard var current = analyzer else {
+        defer { analyzed = policySet }
+        guard var current = analyzer, let analyzed else {
             let fresh = Analyzer(policySet, options: AnalysisOptions(epochSeconds: now()))
             analyzer = fresh
             touched = []
@@ -205,7 +208,7 @@ public final class PolicySession {
         }
         // One owner only, or the analyzer's tables would be copied.
         analyzer = nil
-        let edit = PolicyEdit(touched, from: current.policySet, to: policySet)
+        let edit = PolicyEdit(touched, from: analyzed, to: policySet)
         current.apply(edit, giving: policySet)
         touched = []
         let findings = current.findings
