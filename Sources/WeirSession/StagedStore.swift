@@ -44,6 +44,8 @@ public final class StagedStore {
             _ = unsafe unlink(path)
             _ = unsafe unlink(path.dropLast(5) + ".lock")
         }
+        // Closing alone would leave it to a program that is just being started by another thread.
+        flock(lock, LOCK_UN)
         close(lock)
     }
 
