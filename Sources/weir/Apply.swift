@@ -29,7 +29,7 @@ struct Apply: ParsableCommand {
     var message = "weir apply"
 
     func run() throws {
-        let ready = try loadWithoutErrors(location.path)
+        let ready = try loadWithoutErrors(location.path, onHost: vantage.onHost ?? false)
         let outcome = try writing(onHost: vantage.onHost, sources: ready.sources) {
             (writer: inout PolicyWriter) throws(WriteFailure) in
             let now = currentState().epochSeconds

@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import FoundationEssentials
+import WeirAnalysis
 import WeirDiagnostics
 import WeirKernel
 import WeirModel
@@ -12,15 +13,23 @@ import WeirSession
 
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show each layer's decision and each constraint on a flow.",
-        discussion: "Example: weir explain 'checkout -> orders-db tcp/5432' examples/shop")
+        abstract: "Show each layer's decision and each constraint on a flow; or a finding's page.",
+        discussion: """
+            Examples: weir explain 'checkout -> orders-db tcp/5432' examples/shop
+                      weir explain undeclared-override
+            """)
 
-    @Argument(help: "SOURCE -> DESTINATION PROTOCOL/PORT, by service name or address.")
+    @Argument(
+        help: "SOURCE -> DESTINATION PROTOCOL/PORT, by service name or address; or a code.")
     var flow: String
     @OptionGroup var location: PolicyPath
     @OptionGroup var format: JSONFlag
 
     func run() throws {
+        if let page = page(for: flow) {
+            Output.write(page)
+            return
+        }
         let ready = try loadWithoutErrors(location.path)
         let flows: [Flow]
         switch parseFlow(flow, in: ready.policySet) {

@@ -52,15 +52,20 @@ struct ReadyPolicies {
 }
 
 /// Reads a policy set and finds what is wrong with it.
-func check(_ path: String) -> CheckedPolicySet {
+///
+/// - Parameter onHost: where a commit is meant: its vantage, so that the operator's own connection
+///   is protected.
+func check(_ path: String, onHost: Bool? = nil) -> CheckedPolicySet {
     CheckedPolicySet(
         PolicySetLoader().load(path),
-        options: AnalysisOptions(epochSeconds: currentState().epochSeconds))
+        options: AnalysisOptions(
+            epochSeconds: currentState().epochSeconds,
+            channels: onHost.map { operatorChannels(onHost: $0) } ?? []))
 }
 
 /// Reads a policy set; prints its diagnostics and stops where one is an error.
-func loadWithoutErrors(_ path: String) throws -> ReadyPolicies {
-    let checked = check(path)
+func loadWithoutErrors(_ path: String, onHost: Bool? = nil) throws -> ReadyPolicies {
+    let checked = check(path, onHost: onHost)
     guard let policySet = checked.policySet, !checked.diagnostics.hasErrors else {
         Output.diagnostics(checked.diagnostics, checked.sources)
         Output.error("the policy set has errors; nothing was applied")

@@ -22,7 +22,7 @@ struct PlanCommand: ParsableCommand {
     var detailedExitcode = false
 
     func run() throws {
-        let ready = try loadWithoutErrors(location.path)
+        let ready = try loadWithoutErrors(location.path, onHost: vantage.onHost ?? false)
         var committer = try openCommitter()
         let plan = try makePlan(ready, &committer, onHost: vantage.onHost)
         if format.json {
