@@ -20,7 +20,11 @@ extension Analyzer {
     /// Looks at a policy anew. Its `anchorOwners` must be up to date.
     mutating func examine(_ slot: Int, _ near: [Int]? = nil) {
         facts[slot] = examined(slot, near)
-        if facts[slot].dependsOnPromises { sharing.insert(slot) } else { sharing.remove(slot) }
+        if facts[slot].broad.contains(.promises) {
+            sharing.insert(slot)
+        } else {
+            sharing.remove(slot)
+        }
     }
 
     private func examined(_ slot: Int, _ near: [Int]?) -> SlotFacts {
@@ -60,10 +64,10 @@ extension Analyzer {
         switch differenceWithout(exam.slot, neighbours) {
         case .uncovered(let point): exam.facts.points.append(point)
         case .covered:
-            exam.facts.dependsOnDecisions = true
+            exam.facts.broad.insert(.redundant)
             report(&exam, .redundantPolicy, fix: .removePolicy(exam.id))
         case .undecided:
-            exam.facts.dependsOnDecisions = true
+            exam.facts.broad.insert(.redundant)
             report(&exam, .redundantPolicy, certainty: .undecided)
         }
     }
@@ -92,7 +96,7 @@ extension Analyzer {
                 fix: isPure ? .removePolicy(exam.id) : nil)
         case .undecided: report(&exam, .shadowedPolicy, certainty: .undecided)
         }
-        exam.facts.dependsOnDecisions = true
+        exam.facts.broad.insert(.shadowed)
         return false
     }
 
@@ -110,7 +114,7 @@ extension Analyzer {
             exam.facts.points.append(point)
             return point
         }
-        exam.facts.dependsOnDecisions = true
+        exam.facts.broad.insert(.dead)
         if case .undecided = answer.result {
             report(&exam, .deadConstraint, certainty: .undecided)
             return nil
@@ -138,8 +142,7 @@ extension Analyzer {
             case .covered: return true
             case .uncovered(let point): exam.facts.points.append(point)
             case .undecided:
-                exam.facts.dependsOnDecisions = true
-                exam.facts.dependsOnConstraints = true
+                exam.facts.broad.insert(.numbers)
                 report(
                     &exam, .maskedLimit, with: [.init(handle(other), .tighter)],
                     certainty: .undecided)
@@ -147,8 +150,7 @@ extension Analyzer {
             return false
         }
         guard !others.isEmpty || mightMask(exam.slot, exam.slot) else { return }
-        exam.facts.dependsOnDecisions = true
-        exam.facts.dependsOnConstraints = true
+        exam.facts.broad.insert(.numbers)
         exam.facts.findings += maskedFindings(exam.slot, near(&exam), others, admitted)
     }
 
@@ -169,9 +171,8 @@ extension Analyzer {
             && exam.entry.caps.contains { $0.scope == .total }
             && near(&exam).contains { policies[$0].reserves }
         guard exam.entry.reserves || isShared else { return }
-        exam.facts.dependsOnDecisions = true
-        exam.facts.dependsOnConstraints = true
-        exam.facts.dependsOnPromises = isShared
+        exam.facts.broad.insert(.numbers)
+        if isShared { exam.facts.broad.insert(.promises) }
         exam.facts.findings += reservationFindings(exam.slot, near(&exam))
     }
 

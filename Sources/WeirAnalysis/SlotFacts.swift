@@ -13,12 +13,24 @@ struct SlotFacts {
     var anchorOwners: [Int] = []
     /// Flows beside the anchor that show the absence of a finding.
     var points: [Point] = []
-    /// There is a finding, or its absence does not rest on single flows: look again whenever a
-    /// policy that decides, or that constrains, changes anywhere near.
-    var dependsOnDecisions = false
-    var dependsOnConstraints = false
-    /// Reservations of other policies lie in a cap of this one.
-    var dependsOnPromises = false
+    /// What does not rest on single flows: look again when something near changes that may bear
+    /// on it.
+    var broad: Broad = []
+
+    struct Broad: OptionSet {
+        let rawValue: UInt8
+
+        /// Who decides above it, everywhere.
+        static let shadowed = Broad(rawValue: 1)
+        /// That nothing depends on it.
+        static let redundant = Broad(rawValue: 2)
+        /// That all it constrains is denied.
+        static let dead = Broad(rawValue: 4)
+        /// Numbers: what is admitted, and by which caps and limits.
+        static let numbers = Broad(rawValue: 8)
+        /// Reservations of other policies lie in a cap of this one.
+        static let promises = Broad(rawValue: 16)
+    }
 }
 
 extension Point {
