@@ -101,6 +101,7 @@ extension Analyzer {
         }
 
         var bricks: [Brick] { bricks { $0.decides || $0.constrains } }
+        var dependsOnTime: Bool { [old, new].contains { $0.map { $0.head.time != 0 } == true } }
         var isSteady: Bool {
             old?.head.isSteadyDecider == true || new?.head.isSteadyDecider == true
         }
@@ -214,9 +215,11 @@ extension Analyzer {
     private func isShaken(_ slot: Int, by change: Change) -> Bool {
         let known = facts[slot]
         let head = policies[slot]
-        if change.reserves, head.constrains { return true }
+        if change.reserves, head.constrains, !policies.entry(slot).caps.isEmpty { return true }
         if known.broad.contains(.numbers), change.decides || change.constrains { return true }
+        if known.broad.contains(.constraints), change.constrains { return true }
         if change.decides, isBroadlyShaken(known.broad, head, slot, change) { return true }
+        if known.broad.contains(.everyInstant), change.dependsOnTime { return true }
         let bricks =
             change.bricks { version in
                 version.decides || version.constrains && head.constrains
@@ -240,10 +243,12 @@ extension Analyzer {
         {
             return true
         }
-        // What is denied stays so unless somebody allows it or a steady denial goes.
-        return broad.contains(.dead)
-            && (change.old?.head.isSteadyDecider == true
-                || change.new.map { $0.head.decides && $0.head.action == .allow } == true)
+        // What is denied stays so unless somebody comes to allow it or a steady denial goes.
+        let allows = change.new.map { $0.head.decides && $0.head.action == .allow } == true
+        let opens = change.old?.head.isSteadyDecider == true
+        if broad.contains(.unallowed), allows { return true }
+        if broad.contains(.dead), allows || opens { return true }
+        return broad.contains(.denied) && (allows || change.isSteady)
     }
 
     /// Pairs of other policies that the changed one may stand between.
@@ -314,7 +319,8 @@ extension Analyzer {
         let before = services[change.slot]
         services[change.slot] = change.new == nil ? [] : dedicatedServices(change.slot)
         var touched = Set(before).union(services[change.slot])
-        for other in change.near {
+        // A standby policy that does not constrain is not enabled in this question.
+        for other in change.near where change.isSteady || change.constrains {
             for service in services[other] where capacities[service]?.dependsOnOthers == true {
                 touched.insert(service)
             }
