@@ -27,7 +27,7 @@ extension Analyzer {
     /// `assertion-failed`.
     func failures(_ index: Int, _ bricks: [Brick]) -> [Finding] {
         guard !bricks.isEmpty else { return [] }
-        let near = policies.inOrder(self.bricks.owners(meeting: bricks, space))
+        let near = policies.distinct(self.bricks.owners(meeting: bricks, space))
         let region = bricks.map(space.cell)
         let subject = Finding.Subject.assertion(index, interaction: nil)
         let outcome = forbidden(assertions[index])

@@ -95,7 +95,16 @@ extension Analyzer {
         /// By slot, whether it is near.
         var isNear: [Bool] = []
 
-        var bricks: [Brick] { (old?.bricks ?? []) + (new?.bricks ?? []) }
+        /// Of the versions for which something holds.
+        func bricks(where holds: (PolicyHead) -> Bool) -> [Brick] {
+            [old, new].compactMap { $0 }.filter { holds($0.head) }.flatMap(\.bricks)
+        }
+
+        var bricks: [Brick] { bricks { $0.decides || $0.constrains } }
+        var dependsOnTime: Bool { [old, new].contains { $0.map { $0.head.time != 0 } == true } }
+        var isSteady: Bool {
+            old?.head.isSteadyDecider == true || new?.head.isSteadyDecider == true
+        }
         var decides: Bool { old?.head.decides == true || new?.head.decides == true }
         var constrains: Bool { old?.head.constrains == true || new?.head.constrains == true }
         var reserves: Bool { old?.head.reserves == true || new?.head.reserves == true }
@@ -105,7 +114,7 @@ extension Analyzer {
     /// Puts another policy, or none, into a slot.
     private mutating func change(_ slot: Int, to policy: Policy?) {
         let old = policies.isInUse(slot) ? policies.entry(slot) : nil
-        let before = old?.head.isLive == true ? overlapping(slot) : []
+        let before = old?.head.matters == true ? overlapping(slot) : []
         pairs.removeAll(of: slot)
         bricks.remove(slot)
         if old != nil { policies.clear(slot) }
@@ -125,7 +134,7 @@ extension Analyzer {
         }
         var change = Change(slot: slot, old: old, new: new)
         var after: [Int] = []
-        if let new, new.head.isLive {
+        if let new, new.head.matters {
             bricks.add(new.bricks, of: slot, space.sides)
             after = overlapping(slot)
             for other in after where anchorLies(other, in: new.bricks) {
@@ -163,7 +172,7 @@ extension Analyzer {
         if let new = change.new {
             facts[slot].anchorOwners = owners(ofAnchorOf: slot, among: after)
             nameFindings[slot] = namesAndEmptiness(slot)
-            if new.head.isLive {
+            if new.head.matters {
                 examine(slot, after)
                 addPairs(slot, after, with: after)
             }
@@ -174,7 +183,7 @@ extension Analyzer {
         examineSharing(change)
         for target in Set(change.named) where target != slot && policies.isInUse(target) {
             // Whether somebody names it matters even if the two do not meet.
-            if policies[target].isLive { examine(target) }
+            if policies[target].matters { examine(target) }
         }
         refreshPairs(change)
         for namer in policies.namers[slot] where namer != slot && change.new != nil {
@@ -205,21 +214,46 @@ extension Analyzer {
     /// Whether what is known of a policy may not hold any more.
     private func isShaken(_ slot: Int, by change: Change) -> Bool {
         let known = facts[slot]
-        if change.decides, known.dependsOnDecisions { return true }
-        if change.constrains, known.dependsOnConstraints { return true }
         let head = policies[slot]
-        if change.reserves, head.constrains { return true }
-        guard change.decides || change.constrains && head.constrains else { return false }
-        let bricks = change.bricks
-        return anchorLies(slot, in: bricks)
-            || known.points.contains { point in
-                bricks.contains { space.contains($0, point) }
+        if change.reserves, head.constrains, !policies.entry(slot).caps.isEmpty { return true }
+        if known.broad.contains(.numbers), change.decides || change.constrains { return true }
+        if known.broad.contains(.constraints), change.constrains { return true }
+        if change.decides, isBroadlyShaken(known.broad, head, slot, change) { return true }
+        if known.broad.contains(.everyInstant), change.dependsOnTime { return true }
+        let bricks =
+            change.bricks { version in
+                version.decides || version.constrains && head.constrains
             }
+        return !bricks.isEmpty
+            && (anchorLies(slot, in: bricks)
+                || known.points.contains { point in
+                    bricks.contains { space.contains($0, point) }
+                })
+    }
+
+    /// Whether a change of who decides bears on what does not rest on single flows.
+    private func isBroadlyShaken(
+        _ broad: SlotFacts.Broad, _ head: PolicyHead, _ slot: Int, _ change: Change
+    ) -> Bool {
+        guard !broad.isEmpty, let version = change.new ?? change.old else { return false }
+        let isAbove = version.head.layer < head.layer || change.named.contains(slot)
+        if broad.contains(.shadowed), isAbove, change.isSteady { return true }
+        if broad.contains(.redundant),
+            change.isSteady || version.head.layer >= head.layer
+        {
+            return true
+        }
+        // What is denied stays so unless somebody comes to allow it or a steady denial goes.
+        let allows = change.new.map { $0.head.decides && $0.head.action == .allow } == true
+        let opens = change.old?.head.isSteadyDecider == true
+        if broad.contains(.unallowed), allows { return true }
+        if broad.contains(.dead), allows || opens { return true }
+        return broad.contains(.denied) && (allows || change.isSteady)
     }
 
     /// Pairs of other policies that the changed one may stand between.
     private mutating func refreshPairs(_ change: Change) {
-        guard change.old?.head.isSteadyDecider == true || change.new?.head.isSteadyDecider == true,
+        guard change.isSteady,
             let layer = (change.new ?? change.old)?.head.layer
         else { return }
         let named = Set(change.named)
@@ -285,7 +319,8 @@ extension Analyzer {
         let before = services[change.slot]
         services[change.slot] = change.new == nil ? [] : dedicatedServices(change.slot)
         var touched = Set(before).union(services[change.slot])
-        for other in change.near {
+        // A standby policy that does not constrain is not enabled in this question.
+        for other in change.near where change.isSteady || change.constrains {
             for service in services[other] where capacities[service]?.dependsOnOthers == true {
                 touched.insert(service)
             }

@@ -20,7 +20,11 @@ extension Analyzer {
     /// Looks at a policy anew. Its `anchorOwners` must be up to date.
     mutating func examine(_ slot: Int, _ near: [Int]? = nil) {
         facts[slot] = examined(slot, near)
-        if facts[slot].dependsOnPromises { sharing.insert(slot) } else { sharing.remove(slot) }
+        if facts[slot].broad.contains(.promises) {
+            sharing.insert(slot)
+        } else {
+            sharing.remove(slot)
+        }
     }
 
     private func examined(_ slot: Int, _ near: [Int]?) -> SlotFacts {
@@ -60,10 +64,10 @@ extension Analyzer {
         switch differenceWithout(exam.slot, neighbours) {
         case .uncovered(let point): exam.facts.points.append(point)
         case .covered:
-            exam.facts.dependsOnDecisions = true
+            exam.facts.broad.insert(.redundant)
             report(&exam, .redundantPolicy, fix: .removePolicy(exam.id))
         case .undecided:
-            exam.facts.dependsOnDecisions = true
+            exam.facts.broad.insert(.redundant)
             report(&exam, .redundantPolicy, certainty: .undecided)
         }
     }
@@ -92,7 +96,7 @@ extension Analyzer {
                 fix: isPure ? .removePolicy(exam.id) : nil)
         case .undecided: report(&exam, .shadowedPolicy, certainty: .undecided)
         }
-        exam.facts.dependsOnDecisions = true
+        exam.facts.broad.insert(.shadowed)
         return false
     }
 
@@ -110,7 +114,7 @@ extension Analyzer {
             exam.facts.points.append(point)
             return point
         }
-        exam.facts.dependsOnDecisions = true
+        exam.facts.broad.insert(isAllowed(exam.slot, near(&exam)) ? .dead : .unallowed)
         if case .undecided = answer.result {
             report(&exam, .deadConstraint, certainty: .undecided)
             return nil
@@ -124,6 +128,13 @@ extension Analyzer {
         return nil
     }
 
+    /// Whether anybody allows any flow of a policy, in whatever state.
+    private func isAllowed(_ slot: Int, _ near: [Int]) -> Bool {
+        let action = defaultingLayer.flatMap { layers[$0].defaultAction } ?? .allow
+        return action == .allow || policies[slot].action == .allow
+            || near.contains { policies[$0].action == .allow }
+    }
+
     /// `masked-limit`.
     private func examineMasks(_ exam: inout Examination, _ admitted: Point) {
         let around =
@@ -134,22 +145,36 @@ extension Analyzer {
                 && mightMask(other, exam.slot)
         }
         let others = suspects.filter { other in
+            if isCovered(region(exam.slot), by: other) { return true }
             switch admittedOutside(&exam, other) {
-            case .covered: return true
+            case .covered:
+                exam.facts.broad.insert(.numbers)
+                return true
             case .uncovered(let point): exam.facts.points.append(point)
             case .undecided:
-                exam.facts.dependsOnDecisions = true
-                exam.facts.dependsOnConstraints = true
+                exam.facts.broad.insert(.numbers)
                 report(
                     &exam, .maskedLimit, with: [.init(handle(other), .tighter)],
                     certainty: .undecided)
             }
             return false
         }
-        guard !others.isEmpty || mightMask(exam.slot, exam.slot) else { return }
-        exam.facts.dependsOnDecisions = true
-        exam.facts.dependsOnConstraints = true
-        exam.facts.findings += maskedFindings(exam.slot, near(&exam), others, admitted)
+        let all = mightMask(exam.slot, exam.slot) ? others + [exam.slot] : others
+        guard !all.isEmpty else { return }
+        exam.facts.broad.insert(.constraints)
+        var flows: [Cell]?
+        if all.contains(where: { mustCount($0, exam.slot) }) {
+            exam.facts.broad.insert(.numbers)
+            flows = admissible(exam.slot, near(&exam))
+            guard flows != nil else {
+                report(&exam, .maskedLimit, certainty: .undecided)
+                return
+            }
+        }
+        let found = maskedFindings(exam.slot, flows, all, admitted)
+        // The first flow is the same whoever else decides; another is not.
+        if !found.isEmpty, admitted != exam.entry.anchor { exam.facts.broad.insert(.numbers) }
+        exam.facts.findings += found
     }
 
     /// A flow of the policy outside another that may be admitted.
@@ -164,15 +189,40 @@ extension Analyzer {
     /// `broken-reservation`.
     private func examinePromises(_ exam: inout Examination) {
         guard !exam.entry.caps.isEmpty else { return }
-        let isShared =
-            !policies.reserving.subtracting([exam.slot]).isEmpty
-            && exam.entry.caps.contains { $0.scope == .total }
-            && near(&exam).contains { policies[$0].reserves }
-        guard exam.entry.reserves || isShared else { return }
-        exam.facts.dependsOnDecisions = true
-        exam.facts.dependsOnConstraints = true
-        exam.facts.dependsOnPromises = isShared
-        exam.facts.findings += reservationFindings(exam.slot, near(&exam))
+        if exam.entry.reserves { exam.facts.broad.insert(.everyInstant) }
+        for cap in exam.entry.caps.indices {
+            if !exam.entry.caps[cap].reservations.isEmpty {
+                let around = near(&exam)
+                exam.facts.findings += [overReserved(exam.slot, cap)].compactMap { $0 }
+                for index in exam.entry.caps[cap].reservations.indices
+                where !exam.entry.reserved[cap][index].isEmpty {
+                    let reservation = ReservationReference(
+                        slot: exam.slot, cap: cap, index: index)
+                    examineStarved(reservation, around, &exam.facts)
+                    examineDenied(reservation, around, &exam.facts)
+                }
+            }
+            examineShared(&exam, cap)
+        }
+    }
+
+    /// Reservations of other policies within a total cap.
+    private func examineShared(_ exam: inout Examination, _ cap: Int) {
+        let own = exam.entry.caps[cap]
+        guard own.scope == .total, !policies.reserving.isEmpty else { return }
+        let around = near(&exam)
+        // Accept where all of them fit, whatever may be admitted.
+        let most = around.filter { policies[$0].reserves }.reduce(UInt64(0)) {
+            saturatingSum($0, mostPromised($1))
+        }
+        let others = exam.entry.caps.indices.filter { $0 != cap }
+        let inside = others.reduce(promised(exam.slot, cap).reduce(0, saturatingSum)) {
+            saturatingSum($0, mostPromised(exam.slot, $1))
+        }
+        guard saturatingSum(most, inside) > own.connections else { return }
+        exam.facts.broad.insert(.numbers)
+        exam.facts.broad.insert(.promises)
+        exam.facts.findings += [sharedReservations(exam.slot, cap, around)].compactMap { $0 }
     }
 
     /// Adds a finding about the policy with its first flow as witness.

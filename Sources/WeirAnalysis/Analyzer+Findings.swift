@@ -16,7 +16,7 @@ extension Analyzer {
             // While policies override each other in a loop nobody stands, and what depends on
             // who stands has no meaning.
             for slot in policies.order { found += facts[slot].findings }
-            found += pairs.facts.compactMap { $0.flatMap(finding) }
+            found += pairFindings()
             found += assertionFacts.flatMap(\.failures) + lockouts.compactMap { $0 }
             found += capacities.values.flatMap(\.findings)
         }

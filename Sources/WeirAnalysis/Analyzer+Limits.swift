@@ -22,21 +22,15 @@ extension Analyzer {
     /// `masked-limit` for each constraint of a policy.
     ///
     /// - Parameters:
-    ///   - others: policies in force whenever this one is, with all its flows that may be
-    ///     admitted.
-    ///   - first: a flow that may be admitted.
+    ///   - admitted: its flows that may be admitted; nil if nobody's numbers depend on them.
+    ///   - others: policies in force whenever this one is, with all these flows; perhaps itself.
+    ///   - first: one of these flows.
     func maskedFindings(
-        _ slot: Int, _ near: [Int], _ others: [Int], _ first: Point
+        _ slot: Int, _ admitted: [Cell]?, _ others: [Int], _ first: Point
     ) -> [Finding] {
-        guard let admitted = admissible(slot, near) else {
-            return [
-                Finding(
-                    code: .maskedLimit, certainty: .undecided,
-                    policies: [.init(handle(slot), .subject)])
-            ]
-        }
+        let admitted = admitted ?? []
         let pairing = Pairing(admitted, census)
-        let candidates = policies.inOrder(others + [slot]).flatMap(constraints)
+        let candidates = policies.inOrder(others).flatMap(constraints)
         return constraints(slot).compactMap { constraint in
             for tighter in candidates where tighter != constraint {
                 guard let numbers = masks(tighter, constraint, admitted, pairing),
@@ -82,6 +76,19 @@ extension Analyzer {
         }
         let list = constraints(a.slot)
         return (list.firstIndex(of: a) ?? 0) < (list.firstIndex(of: b) ?? 0)
+    }
+
+    /// Whether counters or reservations must be known to tell if a policy masks another.
+    func mustCount(_ tighter: Int, _ slot: Int) -> Bool {
+        let (other, own) = (policies.entry(tighter), policies.entry(slot))
+        if other.reserves, !own.caps.isEmpty { return true }
+        func count(_ scope: CountingScope, _ key: CountingScope) -> Bool {
+            !(scope == .total || scope == key || key == .pair)
+        }
+        return own.caps.contains { mine in other.caps.contains { count($0.scope, mine.scope) } }
+            || own.limits.contains { mine in
+                other.limits.contains { count($0.scope, mine.scope) }
+            }
     }
 
     /// Whether, by the numbers alone, some constraint of one policy might mask one of another.
@@ -174,6 +181,23 @@ extension Analyzer {
         return entry.caps[cap].reservations.indices
             .filter { !entry.reserved[cap][$0].isEmpty }
             .map { entry.caps[cap].reservations[$0].connections }
+    }
+
+    /// What the reservations of a cap, or of all caps of a policy, promise at most.
+    func mostPromised(_ slot: Int, _ cap: Int? = nil) -> UInt64 {
+        let entry = policies.entry(slot)
+        var sum: UInt64 = 0
+        for (index, item) in entry.caps.enumerated() where cap == nil || cap == index {
+            for (number, reservation) in item.reservations.enumerated() {
+                let counters =
+                    item.scope == .total
+                    ? 1
+                    : Pairing(entry.reserved[index][number].map(space.cell), census)
+                        .counters(item.scope)
+                sum = saturatingSum(sum, saturatingProduct(reservation.connections, counters))
+            }
+        }
+        return sum
     }
 
     /// What one counter of a cap leaves to a region: all but what is reserved for flows that are

@@ -85,27 +85,52 @@ extension Analyzer {
         return nil
     }
 
-    /// `ambiguous-decision`, `undeclared-override` or `narrowed`.
-    func finding(_ pair: PairFact) -> Finding? {
-        if case .covered = pair.result { return nil }
+    /// `ambiguous-decision`, `undeclared-override` and `narrowed`.
+    func pairFindings() -> [Finding] {
+        var narrowed: [Int: [PairFact]] = [:]
+        var found: [Finding] = []
+        for case let pair? in pairs.facts {
+            if case .covered = pair.result { continue }
+            if pair.conflict == .narrowed {
+                narrowed[pair.upper, default: []].append(pair)
+            } else {
+                found.append(finding(pair))
+            }
+        }
+        return found + narrowed.values.map(narrowing)
+    }
+
+    /// All that one policy narrows: the pairs of one upper policy.
+    private func narrowing(_ all: [PairFact]) -> Finding {
+        let pairs = all.sorted { policies.comesBefore($0.lower, $1.lower) }
+        let order: [Finding.Certainty] = [.provable, .possible, .undecided]
+        let certainties = pairs.map { certainty($0.result, enabling: [$0.upper, $0.lower]) }
+        let best = order.first(where: certainties.contains) ?? .undecided
+        let sure = zip(pairs, certainties).filter { $1 != .undecided || best == .undecided }
+        let told = zip(pairs, certainties).first { $1 == best }?.0 ?? pairs[0]
+        return Finding(
+            code: .narrowed, certainty: best,
+            policies: [.init(handle(told.upper), .denies)]
+                + sure.map { .init(handle($0.0.lower), .allows) },
+            witness: witness(told.result, enabling: [told.upper, told.lower]))
+    }
+
+    private func finding(_ pair: PairFact) -> Finding {
         let (upper, lower) = (handle(pair.upper), handle(pair.lower))
         let roles = [pair.upper, pair.lower].map { slot -> Finding.Role in
             policies[slot].action == .allow ? .allows : .denies
         }
-        let code: FindingCode
+        let code: FindingCode =
+            pair.conflict == .ambiguous ? .ambiguousDecision : .undeclaredOverride
         var fix: Finding.FixIntent?
-        switch pair.conflict {
-        case .ambiguous:
-            code = .ambiguousDecision
+        if pair.conflict == .ambiguous {
             if isNarrower(pair.upper, pair.lower) {
                 fix = .addOverriding(policy: upper, overridden: lower)
             } else if isNarrower(pair.lower, pair.upper) {
                 fix = .addOverriding(policy: lower, overridden: upper)
             }
-        case .undeclared:
-            code = .undeclaredOverride
+        } else {
             fix = .addOverriding(policy: upper, overridden: lower)
-        case .narrowed: code = .narrowed
         }
         let slots = [pair.upper, pair.lower]
         let certainty = certainty(pair.result, enabling: slots)

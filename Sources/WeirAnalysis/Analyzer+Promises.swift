@@ -7,45 +7,52 @@ import WeirDiagnostics
 import WeirModel
 
 extension Analyzer {
-    /// Reservations of a cap all of whose flows are denied in some state. Enabling more policies
+    /// Reports a reservation all of whose flows are denied in some state. Enabling more policies
     /// that deny never admits anything (without an ambiguous decision), so it is enough to look
-    /// with all of them enabled and then to leave out those that are not needed.
-    func deniedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> [Finding] {
-        let entry = policies.entry(slot)
-        return entry.reserved[cap].indices.compactMap { index in
-            let bricks = entry.reserved[cap][index]
-            guard !bricks.isEmpty else { return nil }
-            let slots = near.filter { policies[$0].decides } + [slot]
-            let deniers = slots.filter { other in
-                policies[other].standby && other != slot && policies[other].action != .allow
-                    && policies.bricks[other].contains { brick in
-                        bricks.contains { space.meets($0, brick) }
+    /// with all of them enabled and then to leave out those that are not needed. A flow at every
+    /// instant that is admitted shows that there is none.
+    func examineDenied(
+        _ reservation: ReservationReference, _ near: [Int], _ facts: inout SlotFacts
+    ) {
+        let slot = reservation.slot
+        let bricks = policies.entry(slot).reserved[reservation.cap][reservation.index]
+        let slots = near.filter { policies[$0].decides } + [slot]
+        let deniers = slots.filter { other in
+            policies[other].standby && other != slot && policies[other].action != .allow
+                && policies.bricks[other].contains { brick in
+                    bricks.contains { space.meets($0, brick) }
+                }
+        }
+        let cells = bricks.map(space.cell)
+        let moments = instants(telling: slots, among: cells).map { instant in
+            cells.map { $0.at(instant) }
+        }
+        var isUndecided = false
+        for enabled in deniers.isEmpty ? [[]] : [[], deniers] {
+            for now in moments {
+                switch denied(now, slots, [slot] + enabled) {
+                case .uncovered(let point): facts.points.append(point)
+                case .undecided: isUndecided = true
+                case .covered:
+                    let needed = leastEnabled(enabled) {
+                        if case .covered = denied(now, slots, [slot] + $0) { return true }
+                        return false
                     }
-            }
-            let cells = bricks.map(space.cell)
-            let moments = instants(telling: slots, among: cells).map { instant in
-                cells.map { $0.at(instant) }
-            }
-            var undecided = false
-            for enabled in deniers.isEmpty ? [[]] : [[], deniers] {
-                for now in moments {
-                    switch denied(now, slots, [slot] + enabled) {
-                    case .uncovered: continue
-                    case .undecided: undecided = true
-                    case .covered:
-                        let needed = leastEnabled(enabled) {
-                            if case .covered = denied(now, slots, [slot] + $0) { return true }
-                            return false
-                        }
-                        return unusable(slot, cap, index, now, slots, enabling: needed)
-                    }
+                    // Whose names are told is decided at these.
+                    facts.points += now.map(\.firstPoint)
+                    facts.broad.insert(needed.isEmpty ? .denied : .numbers)
+                    facts.findings += [unusable(reservation, now, slots, enabling: needed)]
+                        .compactMap { $0 }
+                    return
                 }
             }
-            guard undecided else { return nil }
-            return Finding(
-                code: .brokenReservation, severity: .warning, certainty: .undecided,
-                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
         }
+        guard isUndecided else { return }
+        facts.broad.insert(.numbers)
+        facts.findings.append(
+            Finding(
+                code: .brokenReservation, severity: .warning, certainty: .undecided,
+                policies: [.init(handle(slot), .subject, reservation.part)]))
     }
 
     private func denied(_ cells: [Cell], _ slots: [Int], _ enabled: [Int]) -> CoverResult {
@@ -66,18 +73,18 @@ extension Analyzer {
     }
 
     private func unusable(
-        _ slot: Int, _ cap: Int, _ index: Int, _ cells: [Cell], _ slots: [Int],
+        _ reservation: ReservationReference, _ cells: [Cell], _ slots: [Int],
         enabling deniers: [Int]
     ) -> Finding? {
+        let slot = reservation.slot
         guard let point = cells.first?.firstPoint else { return nil }
         let enabling = Enabling.exactly(Set([slot] + deniers))
         let rulings = cells.map { ruling(matching($0.firstPoint, among: slots, enabling)) }
         let denying = policies.inOrder(Set(rulings.flatMap(\.standing)))
-        let id = handle(slot)
         return Finding(
             code: .brokenReservation, severity: deniers.isEmpty ? nil : .warning,
             certainty: deniers.isEmpty && !policies[slot].standby ? .provable : .possible,
-            policies: [.init(id, .subject, .reservation(cap: cap, index))]
+            policies: [.init(handle(slot), .subject, reservation.part)]
                 + denying.map { .init(handle($0), .denies) },
             witness: Finding.Witness(
                 flow: space.flow(point), state: state(at: point, enabling: [slot] + deniers),

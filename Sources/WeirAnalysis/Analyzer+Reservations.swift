@@ -7,18 +7,17 @@ import WeirDiagnostics
 import WeirModel
 
 extension Analyzer {
-    /// `broken-reservation` for the caps of a policy.
-    func reservationFindings(_ slot: Int, _ near: [Int]) -> [Finding] {
-        policies.entry(slot).caps.indices.flatMap { cap -> [Finding] in
-            let shared = [sharedReservations(slot, cap, near)].compactMap { $0 }
-            guard !policies.entry(slot).caps[cap].reservations.isEmpty else { return shared }
-            return [overReserved(slot, cap)].compactMap { $0 } + shared
-                + starvedReservations(slot, cap, near) + deniedReservations(slot, cap, near)
-        }
+    /// One reservation of one cap.
+    struct ReservationReference {
+        let slot: Int
+        let cap: Int
+        let index: Int
+
+        var part: Finding.Part { .reservation(cap: cap, index) }
     }
 
     /// More reserved at one counter than the cap has.
-    private func overReserved(_ slot: Int, _ cap: Int) -> Finding? {
+    func overReserved(_ slot: Int, _ cap: Int) -> Finding? {
         let entry = policies.entry(slot)
         let own = entry.caps[cap]
         let heaviest = promisesByCounter(slot, cap).max { a, b in
@@ -95,49 +94,78 @@ extension Analyzer {
         return result
     }
 
-    /// Reservations that other caps leave no room for.
-    private func starvedReservations(_ slot: Int, _ cap: Int, _ near: [Int]) -> [Finding] {
+    /// Reports a reservation that other caps leave no room for. A flow of it that may be admitted
+    /// and that no other cap covers shows that there is room.
+    func examineStarved(
+        _ reservation: ReservationReference, _ near: [Int], _ facts: inout SlotFacts
+    ) {
+        let (slot, cap) = (reservation.slot, reservation.cap)
         let entry = policies.entry(slot)
-        let own = entry.caps[cap]
-        return own.reservations.indices.compactMap { index in
-            guard let cells = promisedFlows(slot, cap, index, near) else {
-                return Finding(
-                    code: .brokenReservation, severity: .warning, certainty: .undecided,
-                    policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))])
+        let cells = entry.reserved[cap][reservation.index].map(space.cell)
+        let answer = reach(.admitted, cells, among: near + [slot], .free(assuming: slot))
+        switch answer.result {
+        case .covered:
+            facts.broad.insert(.dead)
+            return
+        case .undecided: break
+        case .uncovered(let point):
+            let isCapped =
+                entry.caps.count > 1
+                || near.contains { policies[$0].constrains && matches($0, point) }
+            if !isCapped {
+                facts.points.append(point)
+                return
             }
-            guard !cells.isEmpty else { return nil }
-            let promise = Finding.Arithmetic.Term(
-                counters: Pairing(cells, census).counters(own.scope), scope: own.scope,
-                each: own.reservations[index].connections)
-            guard
-                let tight = tightest(
-                    cells, near + [slot], below: promise.product, assuming: slot,
-                    except: ConstraintReference(slot: slot, part: .cap(cap)))
-            else { return nil }
-            let enabled = [slot] + (tight.family ?? []).map(\.slot)
-            let needsOthers = enabled.contains { $0 != slot && policies[$0].standby }
-            let certainty: Finding.Certainty =
-                tight.family == nil
-                ? .undecided
-                : enabled.contains { policies[$0].standby } ? .possible : .provable
-            return Finding(
-                code: .brokenReservation,
-                severity: needsOthers || certainty == .undecided ? .warning : nil,
-                certainty: certainty,
-                policies: [.init(handle(slot), .subject, .reservation(cap: cap, index))]
-                    + (tight.family ?? []).map {
-                        .init(handle($0.slot), .tighter, $0.part)
-                    },
-                witness: tight.family.map { family in
-                    Finding.Witness(
-                        flow: space.flow(tight.point),
-                        state: state(at: tight.point, enabling: enabled),
-                        timeDependent: tight.point.instant != 0
-                            || enabled.contains { policies[$0].time != 0 },
-                        arithmetic: Finding.Arithmetic(
-                            terms: family.map(\.term), relation: .less, bound: promise))
-                })
         }
+        facts.broad.insert(.numbers)
+        facts.findings += [starved(reservation, near)].compactMap { $0 }
+    }
+
+    /// Whether a policy has caps and matches a flow, in force or not.
+    private func matches(_ slot: Int, _ point: Point) -> Bool {
+        !policies.entry(slot).caps.isEmpty
+            && policies.bricks[slot].contains { brick in
+                brick.low <= point.port && point.port <= brick.high
+                    && space.table[brick.source].contains(point.source)
+                    && space.table[brick.destination].contains(point.destination)
+            }
+    }
+
+    private func starved(_ reservation: ReservationReference, _ near: [Int]) -> Finding? {
+        let (slot, cap) = (reservation.slot, reservation.cap)
+        let own = policies.entry(slot).caps[cap]
+        let subject = Finding.Involved(handle(slot), .subject, reservation.part)
+        guard let cells = promisedFlows(slot, cap, reservation.index, near) else {
+            return Finding(
+                code: .brokenReservation, severity: .warning, certainty: .undecided,
+                policies: [subject])
+        }
+        guard !cells.isEmpty else { return nil }
+        let promise = Finding.Arithmetic.Term(
+            counters: Pairing(cells, census).counters(own.scope), scope: own.scope,
+            each: own.reservations[reservation.index].connections)
+        guard
+            let tight = tightest(
+                cells, near + [slot], below: promise.product, assuming: slot,
+                except: ConstraintReference(slot: slot, part: .cap(cap)))
+        else { return nil }
+        guard let family = tight.family else {
+            return Finding(
+                code: .brokenReservation, severity: .warning, certainty: .undecided,
+                policies: [subject])
+        }
+        let enabled = [slot] + family.map(\.slot)
+        let needsOthers = enabled.contains { $0 != slot && policies[$0].standby }
+        return Finding(
+            code: .brokenReservation, severity: needsOthers ? .warning : nil,
+            certainty: enabled.contains { policies[$0].standby } ? .possible : .provable,
+            policies: [subject] + family.map { .init(handle($0.slot), .tighter, $0.part) },
+            witness: Finding.Witness(
+                flow: space.flow(tight.point), state: state(at: tight.point, enabling: enabled),
+                timeDependent: tight.point.instant != 0
+                    || enabled.contains { policies[$0].time != 0 },
+                arithmetic: Finding.Arithmetic(
+                    terms: family.map(\.term), relation: .less, bound: promise)))
     }
 
     /// The flows of a reservation that may be admitted while its policy is in force, at all times

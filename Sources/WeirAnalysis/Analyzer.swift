@@ -76,7 +76,7 @@ public struct Analyzer: Sendable {
             policySet.triggers.flatMap { [$0.policy.index, $0.enables.index] })
         for slot in 0..<count {
             policies.connect(slot)
-            if policies[slot].isLive { bricks.add(policies.bricks[slot], of: slot, space.sides) }
+            if policies[slot].matters { bricks.add(policies.bricks[slot], of: slot, space.sides) }
         }
         examineAll()
     }
@@ -84,7 +84,7 @@ public struct Analyzer: Sendable {
     private mutating func examineAll() {
         for slot in policies.order {
             nameFindings[slot] = namesAndEmptiness(slot)
-            guard policies[slot].isLive else { continue }
+            guard policies[slot].matters else { continue }
             let near = overlapping(slot)
             facts[slot].anchorOwners = owners(ofAnchorOf: slot, among: near)
             examine(slot, near)
@@ -102,9 +102,9 @@ public struct Analyzer: Sendable {
     }
 
     /// Slots whose policies can be in force and match a flow together with a policy, that one
-    /// left out, in the order of policies.
+    /// and those without decision and constraint left out, in the order of policies.
     func overlapping(_ slot: Int) -> [Int] {
-        policies.inOrder(bricks.owners(meeting: policies.bricks[slot], space))
+        policies.distinct(bricks.owners(meeting: policies.bricks[slot], space))
             .filter { $0 != slot }
     }
 

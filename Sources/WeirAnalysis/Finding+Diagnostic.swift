@@ -68,7 +68,10 @@ struct FindingWords {
         switch finding.code {
         case .ambiguousDecision:
             "\(first) \(action(0)) what \(second) of the same layer \(action(1))"
-        case .undeclaredOverride, .narrowed: "\(first) \(action(0)) what \(second) \(action(1))"
+        case .undeclaredOverride: "\(first) \(action(0)) what \(second) \(action(1))"
+        case .narrowed:
+            "\(first) \(action(0)) what \(names(policies(.allows))) "
+                + (policies(.allows).count > 1 ? "allow" : "allows")
         case .overrideCycle: "\(names(finding.policies)) override each other in a loop"
         case .overrideUnused: "\(first) overrides \(second) but never meets it"
         case .shadowedPolicy: "everything \(first) decides is decided above it by \(deciders)"

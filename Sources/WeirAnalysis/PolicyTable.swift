@@ -23,6 +23,8 @@ struct PolicyHead {
     var anchor: Point?
 
     var decides: Bool { isLive && action != nil }
+    /// Whether it decides or constrains; others bear on nothing.
+    var matters: Bool { decides || constrains }
     /// Whether it decides without anybody enabling it.
     var isSteadyDecider: Bool { decides && !standby }
 }
@@ -86,7 +88,18 @@ struct PolicyTable {
     func comesBefore(_ a: Int, _ b: Int) -> Bool { ranks[a] < ranks[b] }
 
     /// Slots in the order of their policies.
-    func inOrder(_ slots: some Sequence<Int>) -> [Int] { slots.sorted { ranks[$0] < ranks[$1] } }
+    func inOrder(_ slots: some Sequence<Int>) -> [Int] {
+        slots.map { ranks[$0] }.sorted().map { order[$0] }
+    }
+
+    /// The same, each once.
+    func distinct(_ slots: [Int32]) -> [Int] {
+        var last = -1
+        return slots.map { ranks[Int($0)] }.sorted().compactMap { rank in
+            defer { last = rank }
+            return rank == last ? nil : order[rank]
+        }
+    }
 
     /// Whether an `overriding` or a trigger names a policy.
     func isReferredTo(_ slot: Int) -> Bool {

@@ -13,12 +13,32 @@ struct SlotFacts {
     var anchorOwners: [Int] = []
     /// Flows beside the anchor that show the absence of a finding.
     var points: [Point] = []
-    /// There is a finding, or its absence does not rest on single flows: look again whenever a
-    /// policy that decides, or that constrains, changes anywhere near.
-    var dependsOnDecisions = false
-    var dependsOnConstraints = false
-    /// Reservations of other policies lie in a cap of this one.
-    var dependsOnPromises = false
+    /// What does not rest on single flows: look again when something near changes that may bear
+    /// on it.
+    var broad: Broad = []
+
+    struct Broad: OptionSet {
+        let rawValue: UInt16
+
+        /// Who decides above it, everywhere.
+        static let shadowed = Broad(rawValue: 1)
+        /// That nothing depends on it.
+        static let redundant = Broad(rawValue: 2)
+        /// That all of some flows is denied, though somebody allows part of it.
+        static let dead = Broad(rawValue: 4)
+        /// That nobody allows any of some flows.
+        static let unallowed = Broad(rawValue: 8)
+        /// Who denies all flows of a reservation, and when.
+        static let denied = Broad(rawValue: 16)
+        /// Which flows may be admitted, and which caps and limits there are.
+        static let numbers = Broad(rawValue: 32)
+        /// Which caps and limits there are.
+        static let constraints = Broad(rawValue: 64)
+        /// Reservations of other policies lie in a cap of this one.
+        static let promises = Broad(rawValue: 128)
+        /// The flows that show something show it at every instant, and not only at theirs.
+        static let everyInstant = Broad(rawValue: 256)
+    }
 }
 
 extension Point {

@@ -92,9 +92,11 @@ extension PolicySet {
                 && self[ids[0]].decision?.action != self[ids[1]].decision?.action
         case .undeclaredOverride, .narrowed:
             let allows = finding.code == .undeclaredOverride
-            return stands(ids[0]) && stands(ids[1]) && verdict.decidingLayer == self[ids[0]].layer
+            let lower = ids.dropFirst().filter(stands)
+            return stands(ids[0]) && !lower.isEmpty
+                && verdict.decidingLayer == self[ids[0]].layer
                 && (self[ids[0]].decision?.action == .allow) == allows
-                && (self[ids[1]].decision?.action == .allow) != allows
+                && lower.contains { (self[$0].decision?.action == .allow) != allows }
         case .shadowedPolicy:
             return isPresent(ids[0])
                 && !(stands(ids[0]) && verdict.decidingLayer == self[ids[0]].layer)

@@ -130,7 +130,13 @@ extension Oracle {
                 }
             }
         }
-        return keys
+        let narrowed = keys.filter { $0.code == .narrowed }
+        return keys.subtracting(narrowed).union(
+            Dictionary(grouping: narrowed) { $0.about[0] }.map { upper, pairs in
+                key(
+                    .narrowed, [upper] + pairs.map { $0.about[1] }.sorted(),
+                    possible: pairs.allSatisfy { $0.certainty == "possible" })
+            })
     }
 
     private func conflict(_ a: Int, _ b: Int, _ here: Decided) -> Key? {
