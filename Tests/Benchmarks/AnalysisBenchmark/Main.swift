@@ -2,6 +2,8 @@
 //
 // weir-bench analysis: how long the checker takes for a whole policy set and for one edit, on a
 // synthetic landscape. `swift run -c release weir-bench analysis`.
+// weir-bench terms: the same for plain allow and deny policies, which it also prints for other
+// tools to check (see shade-check beside this directory).
 
 import Glibc
 import WeirAnalysis
@@ -9,16 +11,23 @@ import WeirModel
 
 @main enum Main {
     static func main() {
-        let arguments = CommandLine.arguments.dropFirst()
-        guard arguments.first == "analysis" else {
-            print("usage: weir-bench analysis [POLICIES [ENDPOINTS [SEED]]]")
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        let numbers = arguments.dropFirst().compactMap { Int($0) }
+        let policies = numbers.first
+        let endpoints = numbers.dropFirst().first
+        let seed = UInt64(numbers.dropFirst(2).first ?? 1)
+        switch arguments.first {
+        case "analysis":
+            AnalysisBenchmark(
+                policies: policies ?? 10_000, endpoints: endpoints ?? 100_000, seed: seed
+            ).run()
+        case "terms":
+            TermExport(policies: policies ?? 1_000, endpoints: endpoints ?? 10_000, seed: seed)
+                .run()
+        default:
+            print("usage: weir-bench analysis|terms [POLICIES [ENDPOINTS [SEED]]]")
             exit(2)
         }
-        let numbers = arguments.dropFirst().compactMap { Int($0) }
-        let policies = numbers.first ?? 10_000
-        let endpoints = numbers.dropFirst().first ?? 100_000
-        let seed = UInt64(numbers.dropFirst(2).first ?? 1)
-        AnalysisBenchmark(policies: policies, endpoints: endpoints, seed: seed).run()
     }
 }
 
@@ -26,7 +35,7 @@ struct AnalysisBenchmark {
     let policies: Int
     let endpoints: Int
     let seed: UInt64
-    var edits = 60_000
+    var edits = 20_000
 
     func run() {
         var maker = SyntheticLandscape(
@@ -46,6 +55,8 @@ struct AnalysisBenchmark {
             print("  \(code.rawValue) \(counts[code] ?? 0)")
         }
         print("peak memory: \(peakKilobytes() / 1024) MB")
+        let assembly = clock.measure { _ = analyzer.findings }
+        print("putting all findings in order: \(milliseconds(assembly)) ms")
         timeEdits(policySet, analyzer, &maker)
     }
 

@@ -73,6 +73,32 @@ struct SyntheticLandscape {
             })
     }
 
+    /// Policies as a list of packet filter terms knows them: only allow and deny, always in
+    /// force, from and to endpoints or anywhere, on TCP ports; one in twenty broad.
+    mutating func plainPolicySet(_ count: Int) -> PolicySet {
+        let policies = (0..<count).map { index -> Policy in
+            let isBroad = rng.chance(5)
+            let label = { (rng: inout SeededGenerator) -> AddressSet in
+                .labels([
+                    rng.chance(50)
+                        ? .isIn(key: "tier", values: [rng.pick(Self.tiers)])
+                        : .isIn(key: "env", values: [rng.pick(Self.environments)])
+                ])
+            }
+            let source = isBroad ? label(&rng) : rng.chance(25) ? team() : service()
+            let destination = isBroad ? label(&rng) : rng.chance(10) ? .any : service()
+            return Policy(
+                name: "p" + String(repeating: "0", count: 6 - "\(index)".count) + "\(index)",
+                layer: rng.chance(10) ? 1 : 3,
+                interactions: [
+                    Interaction(source: source, destination: destination, ports: port())
+                ], decision: Decision(action: rng.chance(10) ? .reject : .allow))
+        }
+        return PolicySet(
+            landscape: landscape, layers: Self.layers,
+            policies: policies.sorted { ($0.layer, $0.name) < ($1.layer, $1.name) })
+    }
+
     /// So many policies, sorted as a policy set wants them.
     mutating func policySet(_ count: Int) -> PolicySet {
         var policies = (0..<count).map { policy($0) }
