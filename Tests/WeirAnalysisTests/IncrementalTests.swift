@@ -103,6 +103,25 @@ struct RandomEdits {
         #endif
     }()
 
+    /// The same findings, but that a `masked-limit` may show another flow: which of the flows it
+    /// holds for a search comes upon first can depend on policies that do not matter to it, and
+    /// an edit of those does not look again. The flow must still be one of the masked policy's.
+    private static func agree(
+        _ found: [Finding], _ full: [Finding], _ policySet: PolicySet
+    ) -> Bool {
+        found.count == full.count
+            && zip(found, full).allSatisfy { one, other in
+                if one == other { return true }
+                guard one.code == .maskedLimit, let flow = one.witness?.flow,
+                    let subject = one.policies.first?.policy
+                else { return false }
+                return one.code == other.code && one.certainty == other.certainty
+                    && one.policies == other.policies && one.fix == other.fix
+                    && one.witness?.arithmetic == other.witness?.arithmetic
+                    && policySet.matches(subject, flow)
+            }
+    }
+
     @Test func `an edit gives what a full check gives`() {
         let seed = OracleTests.seed
         print("IncrementalTests seed \(seed), \(Self.count) sequences")
@@ -116,7 +135,7 @@ struct RandomEdits {
                 analyzer.apply(edit, giving: edits.policySet)
                 let full = analyze(edits.policySet, options: options)
                 let found = analyzer.findings
-                guard found != full else { continue }
+                if found == full || Self.agree(found, full, edits.policySet) { continue }
                 let missed = full.filter { !found.contains($0) }
                 let wrong = found.filter { !full.contains($0) }
                 Issue.record(
