@@ -14,6 +14,11 @@ extension Finding {
             severity, code.rawValue, words.message, at: words.range, related: words.related,
             notes: words.notes, help: words.help)
     }
+
+    /// Its first line.
+    public func message(in policySet: PolicySet) -> String {
+        FindingWords(finding: self, policySet: policySet).message
+    }
 }
 
 /// A finding beside the policy set that it speaks of.

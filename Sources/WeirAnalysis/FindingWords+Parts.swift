@@ -126,8 +126,9 @@ extension FindingWords {
         func name(_ address: IPAddress) -> String? {
             policySet.landscape.services.first { $0.endpoints.contains(address) }?.name
         }
-        guard name(flow.source) != nil || name(flow.destination) != nil else { return "" }
-        return " (\(name(flow.source) ?? "external") to \(name(flow.destination) ?? "external"))"
+        let (source, destination) = (name(flow.source), name(flow.destination))
+        guard source != nil || destination != nil else { return "" }
+        return " (\(source ?? "external") to \(destination ?? "external"))"
     }
 
     func describe(_ numbers: Finding.Arithmetic) -> String {

@@ -26,9 +26,27 @@ public struct PolicySet: Sendable {
         self.triggers = triggers
     }
 
-    public subscript(_ id: PolicyID) -> Policy { policies[id.index] }
+    /// Lent rather than copied: a policy is large, and passes over all of them are frequent.
+    public subscript(_ id: PolicyID) -> Policy {
+        _read { yield policies[id.index] }
+    }
 
     public var policyIDs: [PolicyID] { policies.indices.map(PolicyID.init(index:)) }
+
+    /// The policy of a name in a layer.
+    public func policy(named name: String, inLayer layerName: String) -> PolicyID? {
+        guard let layer = layers.firstIndex(where: { $0.name == layerName }) else { return nil }
+        var (low, high) = (0, policies.count)
+        while low < high {
+            let middle = (low + high) / 2
+            let other = policies[middle]
+            if (other.layer, other.name) < (layer, name) { low = middle + 1 } else { high = middle }
+        }
+        guard low < policies.count, policies[low].layer == layer, policies[low].name == name else {
+            return nil
+        }
+        return PolicyID(index: low)
+    }
 
     /// `layer.policy`: stable across edits, unique.
     public func qualifiedName(_ id: PolicyID) -> String {

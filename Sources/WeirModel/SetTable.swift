@@ -145,21 +145,43 @@ public struct SetTable: Sendable {
 extension PolicySet {
     /// Every address range that a policy or assertion names.
     public var literalRanges: Set<AddressRange> {
+        var found = assertedRanges
+        for policy in policies { policy.collectRanges(into: &found) }
+        return found
+    }
+
+    /// Every address range that an assertion names.
+    public var assertedRanges: Set<AddressRange> {
         var found: Set<AddressRange> = []
-        for policy in policies {
-            for interaction in policy.interactions {
-                interaction.source.collectRanges(into: &found)
-                interaction.destination.collectRanges(into: &found)
-            }
-            for reservation in policy.caps.flatMap(\.reservations) {
+        for assertion in assertions {
+            for interaction in assertion.interactions { interaction.collectRanges(into: &found) }
+        }
+        return found
+    }
+}
+
+extension Policy {
+    /// Every address range that it names, each once.
+    public var literalRanges: [AddressRange] {
+        var found: Set<AddressRange> = []
+        collectRanges(into: &found)
+        return Array(found)
+    }
+
+    fileprivate func collectRanges(into found: inout Set<AddressRange>) {
+        for interaction in interactions { interaction.collectRanges(into: &found) }
+        for cap in caps {
+            for reservation in cap.reservations {
                 reservation.beneficiary.collectRanges(into: &found)
             }
         }
-        for interaction in assertions.flatMap(\.interactions) {
-            interaction.source.collectRanges(into: &found)
-            interaction.destination.collectRanges(into: &found)
-        }
-        return found
+    }
+}
+
+extension Interaction {
+    fileprivate func collectRanges(into found: inout Set<AddressRange>) {
+        source.collectRanges(into: &found)
+        destination.collectRanges(into: &found)
     }
 }
 

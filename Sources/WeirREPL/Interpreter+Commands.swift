@@ -89,12 +89,12 @@ extension Interpreter {
     // MARK: Looking
 
     private func check() -> LineOutcome {
-        let checked = session.checked
-        show(checked.diagnostics, checked.sources)
-        let errors = checked.diagnostics.count { $0.severity == .error }
-        let others = checked.diagnostics.count - errors
+        let diagnostics = session.checked.diagnostics
+        show(diagnostics, session.checked.sources)
+        let errors = diagnostics.count { $0.severity == .error }
+        let others = diagnostics.count - errors
         host.write(
-            checked.diagnostics.isEmpty
+            diagnostics.isEmpty
                 ? "no findings" : "\(errors) errors, \(others) warnings and notes")
         return errors == 0 ? .done : .failed
     }

@@ -105,7 +105,7 @@ public final class Interpreter {
     }
 
     func stage(_ edits: [StagedEdit]) -> LineOutcome {
-        let before = Set(session.checked.diagnostics.map(FindingIdentity.init))
+        let before = session.checked
         do throws(StagingError) {
             let made = try session.stage(edits)
             for edit in made { host.write("  " + painted(edit)) }
@@ -117,8 +117,7 @@ public final class Interpreter {
             host.writeError("warning: staged edits are not kept on disk: \(problem)")
         }
         let checked = session.checked
-        show(
-            checked.diagnostics.filter { !before.contains(FindingIdentity($0)) }, checked.sources)
+        show(checked.diagnostics(notIn: before), checked.sources)
         return .done
     }
 
@@ -161,7 +160,7 @@ public final class Interpreter {
         let count = session.work.activeEdits.count
         if count > 0 { parts.append(marking("+\(count)", "33")) }
         let checked = session.checked
-        let isClean = checked.policySet != nil && !checked.diagnostics.hasErrors
+        let isClean = checked.policySet != nil && !checked.hasErrors
         parts.append(isClean ? marking("✓", "32") : marking("✗", "31"))
         if let wait = session.state.pendingConfirmation() {
             let left = max(0, wait.deadlineEpochSeconds - session.now())
@@ -176,16 +175,5 @@ public final class Interpreter {
         while result.first?.isWhitespace == true { result.removeFirst() }
         while result.last?.isWhitespace == true { result.removeLast() }
         return String(result)
-    }
-}
-
-/// A finding without its place, which moves when something is typed above it.
-private struct FindingIdentity: Hashable {
-    let code: String
-    let message: String
-
-    init(_ diagnostic: Diagnostic) {
-        code = diagnostic.code
-        message = diagnostic.message
     }
 }

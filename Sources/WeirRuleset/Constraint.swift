@@ -19,11 +19,12 @@ struct LoweredConstraint {
     let constraintClass: ConstraintClass
     let scope: CountingScope
     let boxes: [Box]
+    let shape: Shape
     /// `layer.policy.limit1`, `layer.policy.cap1`, `layer.policy.cap1.without1`: stable across
     /// edits of other policies, and the name of its limit object.
     let name: String
     let comment: String
-    let policy: PolicyID
+    var policy = PolicyID(index: 0)
     let expiresAtMilliseconds: Int64?
     /// Asked in ascending order. A connection that a cap refuses has entered those asked before,
     /// and leaves them with the next clock tick only; so what keeps others out of reserved places
@@ -39,24 +40,24 @@ struct LoweredConstraint {
     }
 }
 
-extension PolicySet {
+extension Policy {
     /// The parts of a policy's caps: the whole, and for each non-empty choice of reservations what
     /// lies outside all of them, which may use only what they leave.
     func loweredCaps(
-        _ id: PolicyID, _ boxes: [Box], name: String, table: inout SetTable, expires: Int64?
+        _ boxes: [Box], name: String, comment: String, table: inout SetTable
     ) -> [LoweredConstraint] {
         var found: [LoweredConstraint] = []
-        for (index, cap) in self[id].caps.enumerated() {
+        for (index, cap) in caps.enumerated() {
             let capName = "\(name).cap\(index + 1)"
             func part(_ suffix: String, _ boxes: [Box], _ connections: UInt64, order: Int) {
                 guard !boxes.isEmpty else { return }
                 found.append(
                     LoweredConstraint(
                         measure: .cap(UInt32(clamping: connections)),
-                        constraintClass: self[id].activation.staged ? .capCount : .capReject,
-                        scope: cap.scope, boxes: boxes, name: capName + suffix,
-                        comment: kernelComment(qualifiedName(id)),
-                        policy: id, expiresAtMilliseconds: expires, order: order))
+                        constraintClass: activation.staged ? .capCount : .capReject,
+                        scope: cap.scope, boxes: boxes, shape: Shape(boxes, table),
+                        name: capName + suffix,
+                        comment: comment, expiresAtMilliseconds: expiry, order: order))
             }
             part("", boxes, cap.connections, order: maximumReservations)
             guard !cap.reservations.isEmpty else { continue }
@@ -87,17 +88,18 @@ extension PolicySet {
 
     /// A policy's limits, on new connections as well as on packets and bytes.
     func loweredLimits(
-        _ id: PolicyID, _ boxes: [Box], name: String, expires: Int64?
+        _ boxes: [Box], _ shape: Shape, name: String, comment: String
     ) -> [LoweredConstraint] {
-        self[id].limits.enumerated().map { index, limit in
+        limits.enumerated().map { index, limit in
             LoweredConstraint(
                 measure: .limit(limit.kernelRate),
-                constraintClass: limit.constraintClass(staged: self[id].activation.staged),
-                scope: limit.scope, boxes: boxes, name: "\(name).limit\(index + 1)",
-                comment: kernelComment(qualifiedName(id)), policy: id,
-                expiresAtMilliseconds: expires)
+                constraintClass: limit.constraintClass(staged: activation.staged),
+                scope: limit.scope, boxes: boxes, shape: shape, name: "\(name).limit\(index + 1)",
+                comment: comment, expiresAtMilliseconds: expiry)
         }
     }
+
+    private var expiry: Int64? { activation.until.map { $0 * 1000 } }
 }
 
 extension Limit {

@@ -32,6 +32,9 @@ private struct DeltaBuilder {
     var goneSets: Set<String> = []
     var replacedSets: Set<String> = []
     var replacedObjects: Set<String> = []
+    /// Only in the kernel, and only wanted.
+    var goneObjects: [String] = []
+    var comingObjects: [String] = []
     var replacedChains: Set<String> = []
     var changedChains: Set<String> = []
     var deletions: [Delta.Operation] = []
@@ -79,10 +82,17 @@ private struct DeltaBuilder {
         for name in held.foreignSets {
             if wantedSets[name] == nil { goneSets.insert(name) } else { replacedSets.insert(name) }
         }
-        for (name, object) in held.objects {
-            if let want = wanted.objects[name], !want.isSame(as: object) {
-                replacedObjects.insert(name)
+        var common = 0
+        for (name, want) in wanted.objects {
+            guard let object = held.objects[name] else {
+                comingObjects.append(name)
+                continue
             }
+            common += 1
+            if !want.isSame(as: object) { replacedObjects.insert(name) }
+        }
+        if common < held.objects.count {
+            goneObjects = held.objects.keys.filter { wanted.objects[$0] == nil }
         }
         for foreign in held.foreignObjects where wanted.objects[foreign.name] != nil {
             replacedObjects.insert(foreign.name)
@@ -194,9 +204,9 @@ private struct DeltaBuilder {
         }
         delta.counts.setsRemoved = goneSets.count
         delta.counts.setsReplaced = replacedSets.count
-        for (name, object) in held.objects.sorted(by: { $0.key < $1.key }) {
+        for name in (goneObjects + replacedObjects).sorted() {
+            guard let object = held.objects[name] else { continue }
             let isWanted = wanted.objects[name] != nil
-            guard !isWanted || replacedObjects.contains(name) else { continue }
             delta.counts.objectsRemoved += isWanted ? 0 : 1
             deletions.append(
                 .init(
@@ -219,9 +229,9 @@ private struct DeltaBuilder {
     /// Objects before the elements that name them, sets before their elements, all before rules.
     private mutating func addDefinitions() {
         var definitions: [Delta.Operation] = []
-        for (name, object) in wanted.objects.sorted(by: { $0.key < $1.key }) {
+        for name in replacedObjects.union(comingObjects).sorted() {
+            guard let object = wanted.objects[name] else { continue }
             let isReplaced = replacedObjects.contains(name)
-            guard held.objects[name] == nil || isReplaced else { continue }
             definitions.append(.init(.addObject(name, object), origin: object.comment))
             guard isReplaced else {
                 delta.counts.objectsAdded += 1

@@ -42,17 +42,35 @@ struct KeyedKind: Hashable {
 }
 
 extension Lowering {
-    mutating func constraintPlans(
-        _ enabled: [PolicyID], _ boxes: [PolicyID: [Box]]
-    ) -> ConstraintPlans {
+    /// The plans of the last compilation where the same policies constrain, else new ones.
+    mutating func constraintPlans(_ matching: [PolicyID]) -> ConstraintPlans {
+        let constraining = matching.filter { !records[$0.index].constraints.isEmpty }
+        let now = constraining.map { records[$0.index] }
+        if let known = memory.constraints {
+            if known.records.elementsEqual(now, by: ===) {
+                sets.merge(known.sets) { $1 }
+                return known.plans(for: constraining)
+            }
+            for name in known.objects { objects[name] = nil }
+        }
+        let before = Set(sets.keys)
+        let (plans, names) = newConstraintPlans(constraining)
+        memory.constraints = ConstraintMemory(
+            records: now, policies: constraining, plans: plans,
+            sets: sets.filter { !before.contains($0.key) }, objects: names)
+        return plans
+    }
+
+    /// - Returns: and the names of the objects that they have.
+    private mutating func newConstraintPlans(
+        _ constraining: [PolicyID]
+    ) -> (ConstraintPlans, [String]) {
         var constraints: [LoweredConstraint] = []
-        for id in enabled {
-            let own = boxes[id] ?? []
-            guard !own.isEmpty else { continue }
-            let name = kernelName(id)
-            constraints += policySet.loweredLimits(id, own, name: name, expires: expiry(id))
-            constraints += policySet.loweredCaps(
-                id, own, name: name, table: &table, expires: expiry(id))
+        for id in constraining {
+            for var constraint in records[id.index].constraints {
+                constraint.policy = id
+                constraints.append(constraint)
+            }
         }
         var numbers: [String: UInt32] = [:]
         var result = ConstraintPlans()
@@ -72,10 +90,10 @@ extension Lowering {
         countTotals(constraints, numbers, &result.counting)
         countPerKey(constraints, numbers, &result.counting)
         excessCounters(constraints, numbers)
-        return result
+        return (result, constraints.flatMap { [$0.name, $0.counterName] })
     }
 
-    private func constraintSlots(
+    private mutating func constraintSlots(
         _ constraints: [LoweredConstraint], _ numbers: [String: UInt32], _ prefix: String
     ) -> [StagePlan] {
         slots(
@@ -84,9 +102,9 @@ extension Lowering {
                     entry: StageEntry(
                         boxes: item.boxes, value: numbers[item.name] ?? 0, comment: item.comment,
                         expiresAtMilliseconds: item.expiresAtMilliseconds),
-                    name: item.name, policy: item.policy,
+                    name: item.name, policy: item.policy, shape: item.shape,
                     prefix: "\(prefix)\(item.order)", constraintClass: item.constraintClass)
-            })
+            }, of: prefix)
     }
 
     /// The buckets and places that count in total.

@@ -27,90 +27,81 @@ struct LoggedPolicy {
 let logGroup: UInt16 = 0
 
 extension Lowering {
-    mutating func effectPlans(_ enabled: [PolicyID], _ boxes: [PolicyID: [Box]]) -> EffectPlans {
+    mutating func effectPlans(_ matching: [PolicyID]) -> EffectPlans {
+        memory.otherObjects = []
         var plans = EffectPlans()
-        let matching = enabled.filter { boxes[$0]?.isEmpty == false }
-        seen(matching, boxes, &plans)
-        staged(matching, boxes, &plans)
-        priorities(matching, boxes, &plans)
+        seen(matching, &plans)
+        staged(matching, &plans)
+        priorities(matching, &plans)
         return plans
     }
 
-    private mutating func seen(
-        _ enabled: [PolicyID], _ boxes: [PolicyID: [Box]], _ plans: inout EffectPlans
-    ) {
+    private mutating func seen(_ enabled: [PolicyID], _ plans: inout EffectPlans) {
         let watching = enabled.filter { id in
-            policySet[id].effects.contains { $0.kind.watches }
+            records[id.index].policy.effects.contains { $0.kind.watches }
         }
-        let names = watching.map { "\(kernelName($0)).seen" }
+        let names = watching.map { "\(records[$0.index].kernelName).seen" }
         let numbers = assignNumbers(names, in: IdentifierRange.seen)
         var items: [SlotItem] = []
         for ((id, name), number) in zip(zip(watching, names), numbers) {
-            let comment = kernelComment(policySet.qualifiedName(id))
+            let comment = records[id.index].comment
             count(name, number, comment, in: ProgramName.seen)
+            memory.otherObjects.append(name)
             items.append(
                 SlotItem(
-                    entry: entry(boxes[id] ?? [], number, id), name: name, policy: id,
+                    entry: entry(id, number), name: name, policy: id, shape: records[id.index].shape,
                     prefix: ProgramName.seenStage))
-            for case .log(let text, let sample) in policySet[id].effects.map(\.kind) {
+            for case .log(let text, let sample) in records[id.index].policy.effects.map(\.kind) {
                 plans.logs.append(
                     LoggedPolicy(
                         number: number, prefix: "weir \(policySet.qualifiedName(id)): \(text) ",
                         sampleOneIn: sample, comment: comment))
             }
         }
-        plans.seen = slots(items)
+        plans.seen = slots(items, of: ProgramName.seenStage)
     }
 
-    private mutating func staged(
-        _ enabled: [PolicyID], _ boxes: [PolicyID: [Box]], _ plans: inout EffectPlans
-    ) {
+    private mutating func staged(_ enabled: [PolicyID], _ plans: inout EffectPlans) {
         let deciding = enabled.filter {
-            policySet[$0].activation.staged && policySet[$0].decision != nil
+            let policy = records[$0.index].policy
+            return policy.activation.staged && policy.decision != nil
         }
         let names = deciding.map { id in
-            "\(kernelName(id)).would-\(policySet[id].decision?.action.rawValue ?? "")"
+            "\(records[id.index].kernelName).would-\(records[id.index].policy.decision?.action.rawValue ?? "")"
         }
         let numbers = assignNumbers(names, in: IdentifierRange.staged)
         var items: [SlotItem] = []
         for ((id, name), number) in zip(zip(deciding, names), numbers) {
-            count(name, number, kernelComment(policySet.qualifiedName(id)), in: ProgramName.staged)
-            let layer = policySet[id].layer
+            count(name, number, records[id.index].comment, in: ProgramName.staged)
+            memory.otherObjects.append(name)
+            let layer = records[id.index].policy.layer
             let layerName = escapedIdentifier(policySet.layers[layer].name)
             items.append(
                 SlotItem(
-                    entry: entry(boxes[id] ?? [], number, id), name: name, policy: id,
+                    entry: entry(id, number), name: name, policy: id, shape: records[id.index].shape,
                     prefix: "\(ProgramName.stagedStage)\(layerName).", layer: layer))
         }
-        let compiled = slots(items)
+        let compiled = slots(items, of: ProgramName.stagedStage)
         plans.staged = policySet.layers.indices.map { layer in
             compiled.filter { $0.layer == layer }
         }
     }
 
-    private func priorities(
-        _ enabled: [PolicyID], _ boxes: [PolicyID: [Box]], _ plans: inout EffectPlans
-    ) {
+    private mutating func priorities(_ enabled: [PolicyID], _ plans: inout EffectPlans) {
         var items: [SlotItem] = []
-        for id in enabled where !policySet[id].activation.staged {
-            for case .priority(let priority) in policySet[id].effects.map(\.kind) {
-                let layer = policySet[id].layer
+        for id in enabled where !records[id.index].policy.activation.staged {
+            for case .priority(let priority) in records[id.index].policy.effects.map(\.kind) {
+                let layer = records[id.index].policy.layer
                 let position = String(repeating: "0", count: layer < 10 ? 1 : 0) + "\(layer)"
                 items.append(
                     SlotItem(
-                        entry: entry(
-                            boxes[id] ?? [], IdentifierRange.priorities.lowerBound + priority.level,
-                            id), name: kernelName(id), policy: id,
+                        entry: entry(id, IdentifierRange.priorities.lowerBound + priority.level),
+                        name: records[id.index].kernelName, policy: id,
+                        shape: records[id.index].shape,
                         prefix: "\(ProgramName.priorityStage)\(position)", layer: layer))
             }
         }
-        plans.priorities = slots(items)
-    }
-
-    private func entry(_ boxes: [Box], _ number: UInt32, _ id: PolicyID) -> StageEntry {
-        StageEntry(
-            boxes: boxes, value: number, comment: kernelComment(policySet.qualifiedName(id)),
-            expiresAtMilliseconds: expiry(id))
+        plans.priorities = slots(items, of: ProgramName.priorityStage)
     }
 }
 

@@ -11,6 +11,7 @@ struct SlotItem {
     /// Unique; orders the items.
     let name: String
     let policy: PolicyID
+    let shape: Shape
     /// What its slots' names begin with; slots are asked in the order of their names.
     let prefix: String
     var constraintClass: ConstraintClass?
@@ -18,32 +19,27 @@ struct SlotItem {
 }
 
 extension Lowering {
-    /// Assigns slots, to those first whose slot the kernel knows.
-    func slots(_ items: [SlotItem]) -> [StagePlan] {
-        var assigner = SlotAssigner(table: table)
-        var members: [StageName: [Int]] = [:]
-        var shapes: [StageName: Shape] = [:]
-        let wished = items.map { recovery.stageOfConstraint[$0.entry.value] }
-        let order = items.indices.sorted { a, b in
-            let (first, second) = (wished[a] == nil ? 1 : 0, wished[b] == nil ? 1 : 0)
-            return (first, items[a].name) < (second, items[b].name)
-        }
-        for index in order {
-            let item = items[index]
-            let timed = item.entry.expiresAtMilliseconds != nil
+    /// Assigns slots.
+    /// - Parameter kind: which of a compilation's slot stages these are.
+    mutating func slots(_ items: [SlotItem], of kind: String) -> [StagePlan] {
+        let prefixes = items.map { item in
             let hours = policySet[item.policy].activation.during
-            let shape = Shape(item.entry.boxes, table)
-            let slot = assigner.assign(
-                item.entry.boxes, shape: shape,
-                prefix: item.prefix + hours.nameSuffix + (timed ? "t" : ""), wish: wished[index])
-            let name = StageName(text: slot, timed: timed)
-            members[name, default: []].append(index)
-            shapes[name] = shape
+            return item.prefix + hours.nameSuffix
+                + (item.entry.expiresAtMilliseconds != nil ? "t" : "")
+        }
+        let wished = items.map { recovery.stageOfConstraint[$0.entry.value] }
+        var memory = cache.takeSlots(kind)
+        let assigned = memory.assign(items, prefixes: prefixes, wished: wished, table)
+        cache.keep(memory, kind)
+        var members: [StageName: [Int]] = [:]
+        for index in items.indices.sorted(by: { items[$0].name < items[$1].name }) {
+            let timed = items[index].entry.expiresAtMilliseconds != nil
+            members[StageName(text: assigned[index], timed: timed), default: []].append(index)
         }
         return members.sorted { $0.key.text < $1.key.text }.map { name, indices in
             let own = indices.map { items[$0] }
             return StagePlan(
-                name: name, shape: shapes[name] ?? Shape([], table), entries: own.map(\.entry),
+                name: name, shape: own[0].shape, entries: own.map(\.entry),
                 policies: own.map(\.policy),
                 hours: policySet[own[0].policy].activation.during,
                 constraintClasses: Set(own.compactMap(\.constraintClass)), layer: own[0].layer)

@@ -80,10 +80,13 @@ struct Lowering {
     let options: LoweringOptions
     let previous: KernelTable?
     let recovery: Recovery
+    /// By policy.
+    let records: [PolicyRecord]
     var table: SetTable
     var diagnostics: [Diagnostic] = []
     var sets: [String: NamedSet] = [:]
-    var objects: [String: NamedObject] = [:]
+    var objects: [String: NamedObject]
+    var memory: LoweringMemory
     var elementsByPolicy: [Int]
     var budget: Int
     var cache: LoweringCache
@@ -98,23 +101,21 @@ struct Lowering {
         self.options = options
         self.previous = previous
         recovery = Recovery(previous)
-        table = self.cache.setTable(for: policySet)
+        (table, records) = self.cache.prepare(policySet, options.vantage)
+        memory = self.cache.takeMemory(for: previous)
+        objects = memory.objects
+        memory.objects = [:]
+        for name in memory.otherObjects { objects[name] = nil }
         elementsByPolicy = [Int](repeating: 0, count: policySet.policies.count)
         budget = options.elementBudget
     }
 
     mutating func run() -> LoweredProgram? {
         let enabled = policySet.policyIDs.filter { policySet.isEnabled($0, in: options.state) }
-        let boxes = Dictionary(
-            uniqueKeysWithValues: enabled.map { id -> (PolicyID, [Box]) in
-                // Two statements: `self` is read before the arguments of a call on it.
-                let all = policySet[id].interactions.flatMap { table.boxes($0) }
-                return (id, concerned(all))
-            })
-        let enforced = enabled.filter { !policySet[$0].activation.staged }
-        let admission = admissionPlans(enforced, boxes)
-        let constraints = constraintPlans(enabled, boxes)
-        let effects = effectPlans(enabled, boxes)
+        let matching = enabled.filter { !records[$0.index].boxes.isEmpty }
+        let admission = admissionPlans(enabled)
+        let constraints = constraintPlans(matching)
+        let effects = effectPlans(matching)
         finishCounterMaps()
         let stages = compile(
             admission.flatMap { $0 } + constraints.limits + constraints.caps + constraints.meters
@@ -133,38 +134,38 @@ struct Lowering {
                 staged: effects.staged.map { take($0.count) },
                 priorities: take(effects.priorities.count), logs: effects.logs,
                 counting: constraints.counting, vantage: options.vantage))
-        for (name, object) in program.objects { objects[name] = object }
+        for (name, object) in program.objects {
+            objects[name] = object
+            memory.otherObjects.append(name)
+        }
         for (name, set) in program.sets { sets[name] = set }
         let ruleset = Ruleset(
             revision: options.revision, sets: sets, objects: objects, chains: program.chains)
+        memory.objects = objects
+        memory.settle(from: previous, to: ruleset)
+        cache.keep(memory)
         return LoweredProgram(
             ruleset: ruleset, elementsByPolicy: elementsByPolicy,
             stageCount: stages.count)
     }
 
-    /// The name of a policy inside kernel names.
-    func kernelName(_ id: PolicyID) -> String {
-        let policy = policySet[id]
-        return escapedIdentifier(policySet.layers[policy.layer].name) + "."
-            + escapedIdentifier(policy.name)
-    }
-
-    func expiry(_ id: PolicyID) -> Int64? { policySet[id].activation.until.map { $0 * 1000 } }
-
     // MARK: Admission
 
     /// Groups of each layer, in the order in which they are asked.
-    private mutating func admissionPlans(
-        _ enforced: [PolicyID], _ boxes: [PolicyID: [Box]]
-    ) -> [[StagePlan]] {
-        let deciding = enforced.filter { policySet[$0].decision != nil }
+    private mutating func admissionPlans(_ enabled: [PolicyID]) -> [[StagePlan]] {
+        let deciding = enabled.filter { id in
+            let policy = records[id.index].policy
+            return policy.decision != nil && !policy.activation.staged
+        }
         let numbers = verdictNumbers(deciding)
-        var groups: [AdmissionGroup: [PolicyID]] = [:]
-        for id in deciding where boxes[id]?.isEmpty == false {
+        var groups: [AdmissionGroup: [(id: PolicyID, number: UInt32)]] = [:]
+        for (id, number) in zip(deciding, numbers) {
+            let record = records[id.index]
+            guard !record.boxes.isEmpty else { continue }
             let group = AdmissionGroup(
-                layer: policySet[id].layer, rank: ranks[id.index], timed: expiry(id) != nil,
-                shape: Shape(boxes[id] ?? [], table), hours: policySet[id].activation.during)
-            groups[group, default: []].append(id)
+                layer: record.policy.layer, rank: ranks[id.index], timed: record.expiry != nil,
+                shape: record.shape, hours: record.policy.activation.during)
+            groups[group, default: []].append((id, number))
         }
         return policySet.layers.indices.map { layer in
             let own = groups.filter { $0.key.layer == layer }.sorted { a, b in
@@ -179,46 +180,29 @@ struct Lowering {
                 return StagePlan(
                     name: StageName(text: "layer.\(layerName).\(suffix)", timed: group.timed),
                     shape: group.shape,
-                    entries: members.map { id in
-                        StageEntry(
-                            boxes: boxes[id] ?? [], value: numbers[id] ?? 0,
-                            comment: kernelComment(policySet.qualifiedName(id)),
-                            expiresAtMilliseconds: expiry(id))
-                    }, policies: members, hours: group.hours, layer: layer)
+                    entries: members.map { entry($0.id, $0.number) },
+                    policies: members.map(\.id), hours: group.hours, layer: layer)
             }
         }
     }
 
-    /// A number for each policy's verdict, and its counter.
-    private mutating func verdictNumbers(_ deciding: [PolicyID]) -> [PolicyID: UInt32] {
-        var numbers: [PolicyID: UInt32] = [:]
-        for (action, range, map, word) in Self.verdictKinds {
-            let own = deciding.filter { policySet[$0].decision?.action == action }
-            let names = own.map { "\(kernelName($0)).\(word)" }
-            let given = assignNumbers(names, in: range)
-            sets[map] = NamedSet(key: [.classid], kind: .objectMap(.counter))
-            for ((id, name), number) in zip(zip(own, names), given) {
-                numbers[id] = number
-                count(name, number, kernelComment(policySet.qualifiedName(id)), in: map)
-            }
-        }
-        return numbers
+    /// What a policy adds to a stage: everything that it matches gives `number`.
+    func entry(_ id: PolicyID, _ number: UInt32) -> StageEntry {
+        let record = records[id.index]
+        return StageEntry(
+            boxes: record.boxes, value: number, comment: record.comment,
+            expiresAtMilliseconds: record.expiry)
     }
-
-    private static let verdictKinds: [(Action, ClosedRange<UInt32>, String, String)] = [
-        (.allow, IdentifierRange.allowed, ProgramName.admitted, "allowed"),
-        (.reject, IdentifierRange.rejected, ProgramName.rejected, "rejected"),
-        (.drop, IdentifierRange.dropped, ProgramName.dropped, "dropped"),
-    ]
 
     /// Recovered numbers where the kernel has them, else the lowest that nobody had: a number that
     /// another policy gives up in the same commit would carry its counts over. `names` in order.
     func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
-        var pool = IdentifierPool(
-            range: range, reserved: recovery.numbers.values.filter(range.contains))
+        guard !names.isEmpty else { return [] }
         var numbers = names.map { name -> UInt32? in
-            recovery.numbers[name].flatMap { range.contains($0) ? $0 : nil }
+            recovery.number(of: name).flatMap { range.contains($0) ? $0 : nil }
         }
+        guard numbers.contains(nil) else { return numbers.compactMap { $0 } }
+        var pool = IdentifierPool(range: range, reserved: recovery.numbers(in: range))
         for index in numbers.indices where numbers[index] == nil {
             numbers[index] = pool.allocate()
         }

@@ -10,23 +10,70 @@ public import WeirModel
 public struct LoweringCache: Sendable {
     private var literals: Set<AddressRange> = []
     private var landscape: Landscape?
+    private var vantage: Vantage?
     private var table: SetTable?
+    private var records = PolicyRecords()
     private var spaces: [String: (used: [SetID], classes: StageClasses)] = [:]
     private var stages: [String: (key: StageKey, stage: CompiledStage)] = [:]
+    private var slots: [String: SlotMemory] = [:]
+    private var memory = LoweringMemory()
     private var versions = 0
 
     public init() {}
 
-    /// The set table of a policy set: the same one while endpoints, zones and the ranges that
-    /// policies name stay the same.
-    mutating func setTable(for policySet: PolicySet) -> SetTable {
-        let literals = policySet.literalRanges
-        if let table, self.literals == literals, landscape == policySet.landscape { return table }
-        let table = SetTable(landscape: policySet.landscape, literals: literals)
-        self = LoweringCache()
-        (self.literals, landscape, self.table) = (literals, policySet.landscape, table)
-        return table
+    /// The set table and the records of a policy set. The table is the same one while endpoints,
+    /// zones and the ranges that policies name stay the same; then records are taken over from the
+    /// last compilation, except those of policies that do something else now.
+    mutating func prepare(
+        _ policySet: PolicySet, _ vantage: Vantage
+    ) -> (SetTable, [PolicyRecord]) {
+        var known = records.matching(policySet)
+        var ranges = policySet.assertedRanges
+        let named = zip(policySet.policies, known).map { policy, record in
+            record?.literals ?? policy.literalRanges
+        }
+        for list in named { ranges.formUnion(list) }
+        if table == nil || literals != ranges || self.vantage != vantage
+            || landscape != policySet.landscape
+        {
+            self = LoweringCache()
+            (literals, landscape, self.vantage) = (ranges, policySet.landscape, vantage)
+            table = SetTable(landscape: policySet.landscape, literals: ranges)
+            known = known.map { _ in nil }
+        }
+        guard var table else { preconditionFailure("made above") }
+        self.table = nil
+        var own: Bitset?
+        if case .host(let addresses) = vantage {
+            own = Bitset(
+                capacity: table.classes.count, addresses.map { table.classes.classIndex(of: $0) })
+        }
+        let made = known.indices.map { index -> PolicyRecord in
+            if let record = known[index] { return record }
+            let policy = policySet.policies[index]
+            return PolicyRecord(
+                policy, layerName: policySet.layers[policy.layer].name, literals: named[index],
+                table: &table, concerns: own)
+        }
+        records.keep(made, policySet)
+        return (table, made)
     }
+
+    /// What the last compilation gave out, for its only user to change.
+    mutating func takeMemory(for previous: KernelTable?) -> LoweringMemory {
+        let known = memory.applying(to: previous)
+        memory = LoweringMemory()
+        return known
+    }
+
+    mutating func keep(_ memory: LoweringMemory) { self.memory = memory }
+
+    /// The slots of a kind as the last compilation left them, for its only user to change.
+    mutating func takeSlots(_ kind: String) -> SlotMemory {
+        slots.removeValue(forKey: kind) ?? SlotMemory()
+    }
+
+    mutating func keep(_ memory: SlotMemory, _ kind: String) { slots[kind] = memory }
 
     /// Keeps what a compilation added to the table.
     mutating func keep(_ table: SetTable) { self.table = table }
@@ -50,7 +97,7 @@ public struct LoweringCache: Sendable {
 
     mutating func stage(_ key: StageKey, compute: () -> CompiledStage) -> CompiledStage {
         let name = key.plan.name.text
-        if let known = stages[name], known.key == key { return known.stage }
+        if let known = stages[name], known.key.isSame(as: key) { return known.stage }
         let stage = compute()
         stages[name] = (key, stage)
         return stage
@@ -58,8 +105,14 @@ public struct LoweringCache: Sendable {
 }
 
 /// What a compiled stage depends on.
-struct StageKey: Equatable, Sendable {
+struct StageKey: Sendable {
     let plan: StagePlan
     let sourceVersion: Int
     let destinationVersion: Int
+
+    /// Whose the entries are is left aside: a policy has another number when one is added.
+    func isSame(as other: StageKey) -> Bool {
+        sourceVersion == other.sourceVersion && destinationVersion == other.destinationVersion
+            && plan.hasSameContent(as: other.plan)
+    }
 }

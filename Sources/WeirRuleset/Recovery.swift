@@ -3,22 +3,51 @@
 // What the kernel's table says about numbers already given: which policy has which number, and
 // which constraint sits in which slot. Nothing is remembered elsewhere, so a restart loses nothing.
 
-/// Numbers recovered from a table that was read back.
-struct Recovery {
-    /// By counter name, for verdicts and constraints alike.
-    private(set) var numbers: [String: UInt32] = [:]
+/// Numbers recovered from a table that was read back. What is asked for is worked out when it is
+/// asked for: an edit asks for little.
+final class Recovery {
+    private let previous: KernelTable?
+    private var fewNames = 0
+    private lazy var numbers: [String: UInt32] = {
+        var found: [String: UInt32] = [:]
+        forEachNumber { found[$0] = $1 }
+        return found
+    }()
     /// The stage that a constraint's number was found in.
-    private(set) var stageOfConstraint: [UInt32: String] = [:]
+    private(set) lazy var stageOfConstraint: [UInt32: String] = stages()
 
-    init(_ previous: KernelTable?) {
+    init(_ previous: KernelTable?) { self.previous = previous }
+
+    private func forEachNumber(_ body: (String, UInt32) -> Void) {
         guard let previous else { return }
         for map in ProgramName.counterMaps {
             for (key, element) in previous.sets[map]?.elements ?? [:] {
                 guard case .object(let name) = element.value else { continue }
-                numbers[name] = UInt32(truncatingIfNeeded: key.first)
+                body(name, UInt32(truncatingIfNeeded: key.first))
             }
         }
-        for (name, set) in previous.sets
+    }
+
+    /// The number that has the counter of some name, for verdicts and constraints alike.
+    func number(of name: String) -> UInt32? {
+        // A handful of names is looked for; for more it pays to sort them all.
+        fewNames += 1
+        guard fewNames <= 8 else { return numbers[name] }
+        var found: UInt32?
+        forEachNumber { if $0 == name { found = $1 } }
+        return found
+    }
+
+    /// All numbers of a range that somebody has.
+    func numbers(in range: ClosedRange<UInt32>) -> [UInt32] {
+        var found: [UInt32] = []
+        forEachNumber { if range.contains($1) { found.append($1) } }
+        return found
+    }
+
+    private func stages() -> [UInt32: String] {
+        var stageOfConstraint: [UInt32: String] = [:]
+        for (name, set) in previous?.sets ?? [:]
         where ProgramName.slotStages.contains(where: { name.hasPrefix($0) }) {
             guard let dot = name.lastIndex(of: "."),
                 PortShape(rawValue: String(name[name.index(after: dot)...])) != nil
@@ -29,6 +58,7 @@ struct Recovery {
                 stageOfConstraint[number] = stage
             }
         }
+        return stageOfConstraint
     }
 }
 

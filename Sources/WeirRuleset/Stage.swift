@@ -53,12 +53,12 @@ enum PortShape: String, CaseIterable {
 }
 
 /// A stage before it is compiled.
-struct StagePlan: Equatable, Sendable {
+struct StagePlan: Sendable {
     let name: StageName
     let shape: Shape
     let entries: [StageEntry]
     /// The policy that each entry comes from.
-    let policies: [PolicyID]
+    var policies: [PolicyID]
     var hours: [WeeklyHours] = []
     /// Of its constraints, where it is a slot.
     var constraintClasses: Set<ConstraintClass> = []
@@ -66,6 +66,13 @@ struct StagePlan: Equatable, Sendable {
     var layer: Int?
 
     var boxes: [Box] { entries.flatMap(\.boxes) }
+
+    /// Equal but for the numbers of the policies.
+    func hasSameContent(as other: StagePlan) -> Bool {
+        name == other.name && shape == other.shape && hours == other.hours
+            && constraintClasses == other.constraintClasses && layer == other.layer
+            && entries == other.entries
+    }
 }
 
 /// A compiled stage: its answer maps, and which policy is to blame for how many elements.

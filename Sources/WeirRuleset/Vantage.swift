@@ -25,15 +25,3 @@ extension KernelTable {
     /// Whether the table that the kernel holds stands on a host rather than between hosts.
     public var isOnHost: Bool { chains["input"] != nil }
 }
-
-extension Lowering {
-    /// At a host, the boxes that have one of its addresses on either side.
-    func concerned(_ boxes: [Box]) -> [Box] {
-        guard case .host(let addresses) = options.vantage else { return boxes }
-        let own = Bitset(
-            capacity: table.classes.count, addresses.map { table.classes.classIndex(of: $0) })
-        return boxes.filter {
-            table[$0.source].intersects(own) || table[$0.destination].intersects(own)
-        }
-    }
-}

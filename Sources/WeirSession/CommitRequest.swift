@@ -98,7 +98,7 @@ extension PolicyWriter {
         do throws(CommitFailure) {
             plan = try kernel.plan(
                 request.policySet.enabling(enabled), revision: revision,
-                state: PolicyState(epochSeconds: now)
+                state: PolicyState(epochSeconds: now), findsCuts: false
             ).0
         } catch {
             throw .commit(error)

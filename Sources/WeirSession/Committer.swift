@@ -36,9 +36,11 @@ public struct Committer: ~Copyable {
     /// Works out what it takes to put a policy set in force.
     /// - Parameter onHost: whether to stand on this host rather than between others; nil: as the
     ///   table in the kernel does, else between others.
+    /// - Parameter findsCuts: whether to look at the live connections too, for somebody to read
+    ///   what the commit would end; the commit itself looks again.
     public mutating func plan(
         _ policySet: PolicySet, revision: Revision, state: PolicyState,
-        onHost: Bool? = nil
+        onHost: Bool? = nil, findsCuts: Bool = true
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         let (kernel, generation) = try currentTable()
         let isOnHost = onHost ?? kernel?.isOnHost ?? false
@@ -52,7 +54,7 @@ public struct Committer: ~Copyable {
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
         var cutter = ConnectionCutter(
             policySet, state: state, onHost: isOnHost, table: cache.currentTable)
-        let cuts = try connections(that: { cutter.denies($0) })
+        let cuts = findsCuts ? try connections(that: { cutter.denies($0) }) : []
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,
             changes: PolicyChanges(from: kernel, to: program.ruleset, delta: delta),

@@ -174,7 +174,7 @@ extension PolicyWriter {
             do throws(CommitFailure) {
                 let (plan, _) = try kernel.plan(
                     policySet.enabling(enabled), revision: revision,
-                    state: PolicyState(epochSeconds: Int64(time(nil))))
+                    state: PolicyState(epochSeconds: Int64(time(nil))), findsCuts: false)
                 _ = try kernel.commit(plan)
                 return
             } catch {

@@ -20,10 +20,6 @@ public struct PolicyChanges: Sendable, Equatable {
 
     /// Reads the changes off the objects and elements that a delta touches: each says its policy.
     public init(from kernel: KernelTable?, to ruleset: Ruleset, delta: Delta) {
-        let before = Self.names(kernel?.objects.values.map(\.comment) ?? [])
-        let after = Self.names(ruleset.objects.values.map(\.comment))
-        added = after.subtracting(before).sorted()
-        removed = before.subtracting(after).sorted()
         var touched: Set<String> = []
         for operation in delta.operations {
             touched.insert(operation.origin)
@@ -33,12 +29,32 @@ public struct PolicyChanges: Sendable, Equatable {
             default: break
             }
         }
-        changed = touched.intersection(before).intersection(after).sorted()
+        touched = touched.filter { $0.contains(".") && !$0.hasPrefix(defaultCounterPrefix) }
+        let before = Presence(kernel?.objects ?? [:], of: touched)
+        let after = Presence(ruleset.objects, of: touched)
+        for name in touched.sorted() {
+            switch (before.has(name), after.has(name)) {
+            case (false, true): added.append(name)
+            case (true, false): removed.append(name)
+            case (true, true): changed.append(name)
+            case (false, false): break
+            }
+        }
     }
 
-    /// Only comments that name a policy.
-    private static func names(_ comments: [String]) -> Set<String> {
-        Set(comments.filter { $0.contains(".") && !$0.hasPrefix(defaultCounterPrefix) })
+    /// Which policies have an object. Few are asked about after an edit, all after an upgrade.
+    private struct Presence {
+        private let objects: [String: NamedObject]
+        private var all: Set<String>?
+
+        init(_ objects: [String: NamedObject], of touched: Set<String>) {
+            self.objects = objects
+            if touched.count > 16 { all = Set(objects.values.map(\.comment)) }
+        }
+
+        func has(_ name: String) -> Bool {
+            all?.contains(name) ?? objects.values.contains { $0.comment == name }
+        }
     }
 }
 

@@ -11,8 +11,9 @@ public import WeirRuleset
 /// Something that enforces one policy set.
 public protocol PolicyKernel: AnyObject {
     /// Works out what it takes to put a policy set in force.
+    /// - Parameter findsCuts: whether ``Plan/cuts`` is wanted, for somebody to read.
     func plan(
-        _ policySet: PolicySet, revision: Revision, state: PolicyState
+        _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic])
     /// Commits a plan whole or not at all, then ends the connections that it denies.
     /// - Returns: how many were ended.
@@ -39,9 +40,10 @@ public final class LiveKernel: PolicyKernel {
     }
 
     public func plan(
-        _ policySet: PolicySet, revision: Revision, state: PolicyState
+        _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
-        try committer.plan(policySet, revision: revision, state: state, onHost: onHost)
+        try committer.plan(
+            policySet, revision: revision, state: state, onHost: onHost, findsCuts: findsCuts)
     }
 
     public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }

@@ -246,7 +246,7 @@ public final class PolicySession {
 
     private func sound() throws(SessionFailure) -> PolicySet {
         let checked = self.checked
-        guard let policySet = checked.policySet, !checked.diagnostics.hasErrors else {
+        guard let policySet = checked.policySet, !checked.hasErrors else {
             throw .unsound(checked.diagnostics, checked.sources)
         }
         return policySet
@@ -263,7 +263,8 @@ public final class PolicySession {
         do throws(CommitFailure) {
             let set = policySet.enabling(enabled).startingDurations(at: now)
             let (plan, _) = try kernel.plan(
-                set, revision: revision, state: PolicyState(epochSeconds: now))
+                set, revision: revision, state: PolicyState(epochSeconds: now),
+                findsCuts: true)
             return (plan, policySet)
         } catch {
             throw .write(.commit(error))

@@ -17,8 +17,8 @@ extension PolicyEdit {
             self = .other
             return
         }
-        let text = "\(layer).\(policy)"
-        let (before, after) = (old.exactPolicy(text), new.exactPolicy(text))
+        let before = old.policy(named: policy, inLayer: layer)
+        let after = new.policy(named: policy, inLayer: layer)
         // A trigger's threshold can be a share of the policy's cap.
         let isWatched = new.triggers.contains { $0.policy == after || $0.enables == after }
         switch (before, after) {
@@ -36,13 +36,9 @@ extension PolicyEdit {
 }
 
 extension PolicySet {
-    /// A policy by `layer.policy`; policies are sorted by layer and name.
-    fileprivate func exactPolicy(_ text: String) -> PolicyID? {
-        policyIDs.first { qualifiedName($0) == text }
-    }
-
     /// The policy set as it is if its `for D` begin now.
     public func startingDurations(at epochSeconds: Int64) -> PolicySet {
+        guard policies.contains(where: { $0.activation.forSeconds != nil }) else { return self }
         var result = self
         for index in policies.indices {
             guard let seconds = policies[index].activation.forSeconds else { continue }

@@ -60,7 +60,7 @@ public struct PolicyStatus: Sendable {
             guard let policySet = store.policySet(of: entry) else { return }
             let (plan, _) = try kernel.plan(
                 policySet.enabling(enabled), revision: inForce,
-                state: PolicyState(epochSeconds: nowEpochSeconds))
+                state: PolicyState(epochSeconds: nowEpochSeconds), findsCuts: false)
             handChanges = plan.delta.repairs
         } catch {
             kernelProblem = error

@@ -66,7 +66,7 @@ func check(_ path: String, onHost: Bool? = nil) -> CheckedPolicySet {
 /// Reads a policy set; prints its diagnostics and stops where one is an error.
 func loadWithoutErrors(_ path: String, onHost: Bool? = nil) throws -> ReadyPolicies {
     let checked = check(path, onHost: onHost)
-    guard let policySet = checked.policySet, !checked.diagnostics.hasErrors else {
+    guard let policySet = checked.policySet, !checked.hasErrors else {
         Output.diagnostics(checked.diagnostics, checked.sources)
         Output.error("the policy set has errors; nothing was applied")
         throw Stop(checked.isUnreadable ? .unusable : .refused)

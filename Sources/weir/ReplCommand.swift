@@ -62,7 +62,7 @@ struct Repl: ParsableCommand {
                 AnyIterator { readLine() }, in: interpreter, keepsGoing: keepGoing, echoes: echo)
         }
         // Errors that are staged and not committed are no success of a script.
-        if !isWell || session.checked.diagnostics.hasErrors { throw Stop(.refused) }
+        if !isWell || session.checked.hasErrors { throw Stop(.refused) }
     }
 
     /// What the last session left, and what is wrong with what is there.
@@ -78,7 +78,7 @@ struct Repl: ParsableCommand {
             Output.message("some staged edits of an earlier session no longer fit; they are kept")
         }
         guard isTerminal else { return }
-        if session.checked.diagnostics.hasErrors || session.checked.policySet == nil {
+        if session.checked.hasErrors || session.checked.policySet == nil {
             _ = interpreter.take("\\check")
         }
         _ = interpreter.take("\\status")

@@ -17,7 +17,7 @@ final class MemoryKernel: PolicyKernel {
     private(set) var commits = 0
 
     func plan(
-        _ policySet: PolicySet, revision: Revision, state: PolicyState
+        _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         let (program, diagnostics) = lower(
             policySet, options: LoweringOptions(revision: revision, state: state),
