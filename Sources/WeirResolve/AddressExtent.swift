@@ -7,7 +7,7 @@
 import WeirModel
 
 /// Sorted, disjoint inclusive intervals.
-struct Intervals<Bound: FixedWidthInteger> {
+struct Intervals<Bound: FixedWidthInteger & Sendable>: Sendable {
     typealias Interval = (first: Bound, last: Bound)
 
     private(set) var list: [Interval]
@@ -111,7 +111,7 @@ struct Extent {
 }
 
 /// Extents of sets over one landscape, computed when somebody asks.
-struct ExtentTable {
+struct ExtentTable: Sendable {
     private let landscape: Landscape
     /// Distinct endpoint addresses, ascending; nil until needed. IPv4 endpoints are numbered
     /// first.

@@ -27,24 +27,14 @@ public func resolve(
     files: [PolicyFile], landscape: Landscape, sources: SourceMap,
     damagedNames: Set<String> = [], library: PolicyFile? = nil
 ) -> (PolicySet, [Diagnostic]) {
-    var resolver = Resolver(landscape: landscape, sources: sources, damagedNames: damagedNames)
-    resolver.collect(files)
-    resolver.collectLibrary(library)
-    resolver.resolvePortDeclarations()
-    resolver.resolveGroups()
-    resolver.checkPatterns()
-    let policies = resolver.drafts.indices.map { resolver.policy(at: $0) }
-    let assertions = resolver.assertionDeclarations.map { resolver.assertion($0) }
-    let triggers = resolver.triggerDeclarations.compactMap { resolver.trigger($0, policies) }
-    resolver.reportUnused()
-    let policySet = PolicySet(
-        landscape: landscape, layers: resolver.layers, policies: policies,
-        assertions: assertions, triggers: triggers)
-    return (policySet, resolver.findings.finish())
+    let resolution = Resolution(
+        files: files, landscape: landscape, sources: sources, damagedNames: damagedNames,
+        library: library)
+    return (resolution.policySet, resolution.diagnostics)
 }
 
 /// The state of one resolution: every declaration by its name, and what was found.
-struct Resolver {
+struct Resolver: Sendable {
     struct Group {
         enum State {
             case untouched
@@ -54,7 +44,6 @@ struct Resolver {
         }
         let declaration: GroupDeclaration
         var state = State.untouched
-        var isUsed = false
     }
 
     struct DeclaredPort {
@@ -65,20 +54,32 @@ struct Resolver {
         }
         let declaration: PortDeclaration
         var state = State.untouched
-        var isUsed = false
     }
 
     struct Pattern {
         let declaration: PatternDeclaration
         /// Of weir's own library: nobody has to use it, and nobody can mend it.
         var isLibrary = false
-        var isUsed = false
     }
 
-    /// A policy before its clauses are looked at.
-    struct Draft {
+    /// A name that something refers to.
+    enum Use: Hashable {
+        case group(String)
+        case port(String)
+        case pattern(String)
+    }
+
+    /// A policy before its clauses are looked at. Shared between resolutions.
+    final class Draft: Sendable {
         let layer: Int
+        let name: String
         let declaration: PolicyDeclaration
+
+        init(layer: Int, declaration: PolicyDeclaration) {
+            self.layer = layer
+            name = declaration.name.text
+            self.declaration = declaration
+        }
 
         /// `policy NAME`.
         var head: SourceRange {
@@ -95,7 +96,7 @@ struct Resolver {
     }
 
     let landscape: Landscape
-    let sources: SourceMap
+    var sources: SourceMap
     var damagedNames: Set<String>
     let services: [String: Int]
     let zones: [String: Int]
@@ -108,9 +109,10 @@ struct Resolver {
     var patterns: [String: Pattern] = [:]
     /// Sorted by layer and name; a policy's number is its index here.
     var drafts: [Draft] = []
-    /// Policies of one layer by name.
-    var policiesByLayer: [[String: PolicyID]] = []
-    var policiesByName: [String: [PolicyID]] = [:]
+    /// Policies by their name alone; made when somebody refers to one so.
+    var namedPolicies: [String: [PolicyID]]?
+    /// What has been referred to since it was last emptied.
+    var uses: Set<Use> = []
     var assertionDeclarations: [AssertionDeclaration] = []
     var triggerDeclarations: [TriggerDeclaration] = []
 

@@ -11,6 +11,9 @@ struct ResolveFindings {
     /// So many unknown names are answered with the nearest known one.
     static let suggestionLimit = 20
 
+    /// - Parameter suggestions: how many were made before.
+    init(suggestions: Int = 0) { self.suggestions = suggestions }
+
     private struct Key: Hashable {
         let code: String
         let message: String
@@ -18,9 +21,11 @@ struct ResolveFindings {
     }
 
     private(set) var diagnostics: [Diagnostic] = []
+    /// All that was added since it was last emptied, repetitions too.
+    private(set) var added: [Diagnostic] = []
     private var known: Set<Key> = []
     private var counts: [Severity: Int] = [:]
-    private var suggestions = 0
+    private(set) var suggestions = 0
     /// The instance of a pattern that is being expanded: every finding inside the pattern is due
     /// to it as well.
     struct Context {
@@ -68,12 +73,24 @@ struct ResolveFindings {
 
     mutating func add(_ found: Diagnostic) {
         let diagnostic = context?.placed(found) ?? found
+        added.append(diagnostic)
         let key = Key(
             code: diagnostic.code, message: diagnostic.message, range: diagnostic.range)
         guard known.insert(key).inserted else { return }
         counts[diagnostic.severity, default: 0] += 1
         guard counts[diagnostic.severity, default: 0] <= Self.limit else { return }
         diagnostics.append(diagnostic)
+    }
+
+    /// What was added since this was last called.
+    mutating func takeAdded() -> [Diagnostic] {
+        defer { added = [] }
+        return added
+    }
+
+    /// Whether a bound was reached, so that what is found depends on what was found before.
+    var isBounded: Bool {
+        !canSuggest || counts.values.contains { $0 > Self.limit }
     }
 
     var canSuggest: Bool { suggestions < Self.suggestionLimit }

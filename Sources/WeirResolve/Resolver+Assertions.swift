@@ -151,13 +151,14 @@ extension Resolver {
     /// Only where nothing is wrong: what is misspelt elsewhere would seem unused here.
     mutating func reportUnused() {
         guard damagedNames.isEmpty, !findings.diagnostics.hasErrors else { return }
-        for (name, group) in groups where !group.isUsed {
+        for (name, group) in groups where !uses.contains(.group(name)) {
             unused("group", name, group.declaration.name.range)
         }
-        for (name, port) in ports where !port.isUsed {
+        for (name, port) in ports where !uses.contains(.port(name)) {
             unused("port", name, port.declaration.name.range)
         }
-        for (name, pattern) in patterns where !pattern.isUsed && !pattern.isLibrary {
+        for (name, pattern) in patterns
+        where !pattern.isLibrary && !uses.contains(.pattern(name)) {
             unused("pattern", name, pattern.declaration.name.range)
         }
         for (name, pattern) in patterns where !pattern.isLibrary {

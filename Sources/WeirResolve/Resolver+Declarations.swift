@@ -16,7 +16,6 @@ extension Resolver {
         collectLayers(
             declarations.compactMap { if case .layers(let block) = $0 { block } else { nil } },
             files)
-        policiesByLayer = [[String: PolicyID]](repeating: [:], count: layers.count)
         var opened: [LayerDeclaration] = []
         for declaration in declarations {
             switch declaration {
@@ -136,15 +135,34 @@ extension Resolver {
                 drafts.append(Draft(layer: layer, declaration: policy))
             }
         }
-        drafts.sort {
-            $0.layer == $1.layer
-                ? $0.declaration.name.text < $1.declaration.name.text : $0.layer < $1.layer
+        drafts.sort { ($0.layer, $0.name) < ($1.layer, $1.name) }
+    }
+
+    /// The policy of a layer by its name.
+    func policy(named name: String, inLayer layer: Int) -> PolicyID? {
+        var (low, high) = (0, drafts.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if (drafts[middle].layer, drafts[middle].name) < (layer, name) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
+        guard low < drafts.count, drafts[low].layer == layer, drafts[low].name == name else {
+            return nil
+        }
+        return PolicyID(index: low)
+    }
+
+    private mutating func policiesByName() -> [String: [PolicyID]] {
+        if let namedPolicies { return namedPolicies }
+        var found: [String: [PolicyID]] = [:]
         for (index, draft) in drafts.enumerated() {
-            let name = draft.declaration.name.text
-            policiesByLayer[draft.layer][name] = PolicyID(index: index)
-            policiesByName[name, default: []].append(PolicyID(index: index))
+            found[draft.name, default: []].append(PolicyID(index: index))
         }
+        namedPolicies = found
+        return found
     }
 
     private mutating func checkLength(of name: Name, layer: String) {
@@ -184,12 +202,12 @@ extension Resolver {
                 unknownLayer(layer)
                 return nil
             }
-            if let id = policiesByLayer[index][name] { return id }
+            if let id = policy(named: name, inLayer: index) { return id }
             guard !damagedNames.contains(name) else { return nil }
             unknownPolicy(reference, in: index)
             return nil
         }
-        guard let candidates = policiesByName[name] else {
+        guard let candidates = policiesByName()[name] else {
             if !damagedNames.contains(name) { unknownPolicy(reference, in: nil) }
             return nil
         }
@@ -208,7 +226,7 @@ extension Resolver {
 
     func qualifiedName(_ id: PolicyID) -> String {
         let draft = drafts[id.index]
-        return "\(layers[draft.layer].name).\(draft.declaration.name.text)"
+        return "\(layers[draft.layer].name).\(draft.name)"
     }
 
     private mutating func unknownPolicy(_ reference: PolicyReference, in layer: Int?) {
@@ -216,13 +234,14 @@ extension Resolver {
         var help = "declare it, or remove the reference"
         var fixIts: [FixIt] = []
         if let layer {
-            if let other = policiesByName[name]?.first {
+            let names = drafts.filter { $0.layer == layer }.map(\.name)
+            if let other = policiesByName()[name]?.first {
                 help = "did you mean `\(qualifiedName(other))`?"
-            } else if let near = findings.nearest(to: name, among: policiesByLayer[layer].keys) {
+            } else if let near = findings.nearest(to: name, among: names) {
                 help = "did you mean `\(layers[layer].name).\(near)`?"
                 fixIts = [spellingFix(of: reference.policy, as: near)]
             }
-        } else if let near = findings.nearest(to: name, among: policiesByName.keys) {
+        } else if let near = findings.nearest(to: name, among: policiesByName().keys) {
             help = "did you mean `\(near)`?"
             fixIts = [spellingFix(of: reference.policy, as: near)]
         }

@@ -17,7 +17,7 @@ extension Resolver {
 
     /// The set of a group that is referred to.
     mutating func groupSet(_ name: Name) -> ResolvedSet? {
-        groups[name.text]?.isUsed = true
+        uses.insert(.group(name.text))
         return resolveGroup(named: name.text)
     }
 

@@ -50,7 +50,7 @@ extension Resolver {
             }
             return nil
         }
-        patterns[name.text]?.isUsed = true
+        uses.insert(.pattern(name.text))
         let (wanted, given) = (pattern.parameters.count, instance.arguments.count)
         guard wanted == given else {
             let list = pattern.parameters.map(\.text).joined(separator: ", ")

@@ -111,7 +111,7 @@ extension Resolver {
             demand.declared += added.declared
             demand.isGood = demand.isGood && added.isGood
         } else if ports[name.text] != nil {
-            ports[name.text]?.isUsed = true
+            uses.insert(.port(name.text))
             if let set = declaredPorts(named: name.text) {
                 demand.fixed += set.intervals
                 demand.declared.append((name, set))

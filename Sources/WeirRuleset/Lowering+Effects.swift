@@ -49,7 +49,8 @@ extension Lowering {
             memory.otherObjects.append(name)
             items.append(
                 SlotItem(
-                    entry: entry(id, number), name: name, policy: id, shape: records[id.index].shape,
+                    entry: entry(id, number), name: name, policy: id,
+                    shape: records[id.index].shape,
                     prefix: ProgramName.seenStage))
             for case .log(let text, let sample) in records[id.index].policy.effects.map(\.kind) {
                 plans.logs.append(
@@ -78,7 +79,8 @@ extension Lowering {
             let layerName = escapedIdentifier(policySet.layers[layer].name)
             items.append(
                 SlotItem(
-                    entry: entry(id, number), name: name, policy: id, shape: records[id.index].shape,
+                    entry: entry(id, number), name: name, policy: id,
+                    shape: records[id.index].shape,
                     prefix: "\(ProgramName.stagedStage)\(layerName).", layer: layer))
         }
         let compiled = slots(items, of: ProgramName.stagedStage)

@@ -29,10 +29,9 @@ public struct LoweringCache: Sendable {
     ) -> (SetTable, [PolicyRecord]) {
         var known = records.matching(policySet)
         var ranges = policySet.assertedRanges
-        let named = zip(policySet.policies, known).map { policy, record in
-            record?.literals ?? policy.literalRanges
+        for (index, record) in known.enumerated() {
+            ranges.formUnion(record?.literals ?? policySet.policies[index].literalRanges)
         }
-        for list in named { ranges.formUnion(list) }
         if table == nil || literals != ranges || self.vantage != vantage
             || landscape != policySet.landscape
         {
@@ -52,8 +51,8 @@ public struct LoweringCache: Sendable {
             if let record = known[index] { return record }
             let policy = policySet.policies[index]
             return PolicyRecord(
-                policy, layerName: policySet.layers[policy.layer].name, literals: named[index],
-                table: &table, concerns: own)
+                policy, layerName: policySet.layers[policy.layer].name, table: &table,
+                concerns: own)
         }
         records.keep(made, policySet)
         return (table, made)

@@ -26,11 +26,10 @@ final class PolicyRecord: Sendable {
     var expiry: Int64? { policy.activation.until.map { $0 * 1000 } }
 
     init(
-        _ policy: Policy, layerName: String, literals: [AddressRange], table: inout SetTable,
-        concerns own: Bitset?
+        _ policy: Policy, layerName: String, table: inout SetTable, concerns own: Bitset?
     ) {
         self.policy = policy
-        self.literals = literals
+        literals = policy.literalRanges
         let kernelName = escapedIdentifier(layerName) + "." + escapedIdentifier(policy.name)
         let comment = kernelComment("\(layerName).\(policy.name)")
         self.kernelName = kernelName
@@ -71,17 +70,17 @@ struct PolicyRecords: Sendable {
         guard layers == policySet.layers.map(\.name) else {
             return [PolicyRecord?](repeating: nil, count: policySet.policies.count)
         }
-        var rest = all[...]
-        return policySet.policies.map { policy in
-            while let record = rest.first,
-                (record.policy.layer, record.policy.name) < (policy.layer, policy.name)
+        var next = 0
+        return policySet.policies.indices.map { index in
+            let (layer, name) = (policySet.policies[index].layer, policySet.policies[index].name)
+            while next < all.count, (all[next].policy.layer, all[next].policy.name) < (layer, name)
             {
-                rest.removeFirst()
+                next += 1
             }
-            guard let record = rest.first, record.policy.doesTheSame(as: policy) else {
-                return nil
-            }
-            return record
+            guard next < all.count,
+                all[next].policy.doesTheSame(as: policySet.policies[index])
+            else { return nil }
+            return all[next]
         }
     }
 

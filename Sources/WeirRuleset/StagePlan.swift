@@ -69,15 +69,20 @@ extension PolicySet {
     /// The rank of each policy in its layer; nil where overriding runs in a circle.
     func overrideRanks() -> [Int]? {
         var ranks = [Int](repeating: 0, count: policies.count)
+        let overriding = policies.indices.filter {
+            policies[$0].decision != nil && !policies[$0].overriding.isEmpty
+        }
         var changed = true
         var rounds = 0
         while changed {
             guard rounds <= policies.count else { return nil }
             changed = false
             rounds += 1
-            for (index, policy) in policies.enumerated() where policy.decision != nil {
-                for loser in policy.overriding.map(\.policy)
-                where self[loser].layer == policy.layer && ranks[loser.index] <= ranks[index] {
+            for index in overriding {
+                for loser in policies[index].overriding.map(\.policy)
+                where self[loser].layer == policies[index].layer
+                    && ranks[loser.index] <= ranks[index]
+                {
                     ranks[loser.index] = ranks[index] + 1
                     changed = true
                 }

@@ -6,6 +6,12 @@
 import WeirDiagnostics
 import WeirModel
 
+extension Policy {
+    fileprivate var mayBeUnsupported: Bool {
+        !limits.isEmpty || !caps.isEmpty || !effects.isEmpty
+    }
+}
+
 extension PolicySet {
     /// An error for each construct that has no lowering.
     func unsupportedConstructs() -> [Diagnostic] {
@@ -17,8 +23,8 @@ extension PolicySet {
                     "\(what) in policy `\(qualifiedName(id))` cannot be enforced by this version",
                     at: range ?? self[id].origin, help: help))
         }
-        for id in policyIDs {
-            let policy = self[id]
+        for index in policies.indices where policies[index].mayBeUnsupported {
+            let (id, policy) = (PolicyID(index: index), policies[index])
             for limit in policy.limits where limit.unit == .connections && limit.excess == .markECN
             {
                 refuse(

@@ -115,6 +115,12 @@ public struct PolicyDraft: Sendable {
 
     /// Resolves the draft as ``PolicySetLoader`` does what is on disk.
     public func load() -> LoadedPolicySet {
+        var resolution: Resolution?
+        return load(&resolution)
+    }
+
+    /// As ``load()``, going on from an earlier resolution where that can be done.
+    func load(_ resolution: inout Resolution?) -> LoadedPolicySet {
         let ordered = files.values.sorted { $0.path < $1.path }
         let parsed = ordered.map(\.parsed)
         var findings = readFindings + parsed.flatMap(\.diagnostics)
@@ -126,14 +132,22 @@ public struct PolicyDraft: Sendable {
                 sources: sources, files: parsed, inventories: inventories.paths,
                 landscape: landscape, policySet: nil, diagnostics: findings)
         }
-        let (resolved, more) = resolve(
-            files: parsed.map(\.file), landscape: landscape, sources: sources,
-            damagedNames: Set(parsed.flatMap(\.damagedNames).map(\.text)),
-            library: Self.library.file)
-        findings += more
+        let trees = parsed.map(\.file)
+        let damagedNames = Set(parsed.flatMap(\.damagedNames).map(\.text))
+        let resolved =
+            resolution.flatMap {
+                Resolution(
+                    from: $0, files: trees, landscape: landscape, sources: sources,
+                    damagedNames: damagedNames)
+            }
+            ?? Resolution(
+                files: trees, landscape: landscape, sources: sources,
+                damagedNames: damagedNames, library: Self.library.file)
+        resolution = resolved
+        findings += resolved.diagnostics
         return LoadedPolicySet(
             sources: sources, files: parsed, inventories: inventories.paths, landscape: landscape,
-            policySet: findings.hasErrors ? nil : resolved, diagnostics: findings)
+            policySet: findings.hasErrors ? nil : resolved.policySet, diagnostics: findings)
     }
 
     // MARK: Finding

@@ -57,6 +57,7 @@ public final class PolicySession {
     /// The content that this session put in force last.
     public private(set) var lastCommitted: String?
     private var checkedCache: CheckedPolicySet?
+    private var resolution: Resolution?
     private var analyzer: Analyzer?
     /// What the analyzer has taken over.
     private var analyzed: PolicySet?
@@ -186,7 +187,7 @@ public final class PolicySession {
     /// The staged policies with everything that is wrong with them.
     public var checked: CheckedPolicySet {
         if let checkedCache { return checkedCache }
-        let loaded = work.draft.load()
+        let loaded = work.draft.load(&resolution)
         let result: CheckedPolicySet
         if let policySet = loaded.policySet {
             let findings = analyze(policySet)

@@ -115,21 +115,35 @@ import WeirTesting
             var set = random.policySet()
             var cache = LoweringCache()
             var kernel: KernelTable?
-            for _ in 0..<6 {
+            for round in 0..<12 {
                 let options = LoweringOptions(state: Self.state)
                 let fresh = lower(set, options: options, previous: kernel).0?.ruleset
                 let cached = lower(set, options: options, previous: kernel, cache: &cache).0
                 #expect(fresh == cached?.ruleset)
                 if random.chance(70) { kernel = fresh.map(KernelTable.init(holding:)) }
-                let index = random.number(0...(set.policies.count - 1))
-                let other = random.policy("x", layers: 3, set.landscape)
-                switch random.number(0...3) {
-                case 0: set.policies[index].interactions = other.interactions
-                case 1: set.policies[index].caps = other.caps
-                case 2: set.policies[index].limits = other.limits
-                default: set.landscape = random.landscape(services: set.landscape.services.count)
-                }
+                edit(&set, round, &random)
             }
+        }
+    }
+
+    /// One edit, of the kinds that move others' numbers too.
+    private func edit(_ set: inout PolicySet, _ round: Int, _ random: inout RandomPolicies) {
+        let index = random.number(0...(set.policies.count - 1))
+        let other = random.policy("n\(random.number(0...99)).\(round)", layers: 3, set.landscape)
+        switch random.number(0...7) {
+        case 0: set.policies[index].interactions = other.interactions
+        case 1: set.policies[index].caps = other.caps
+        case 2: set.policies[index].limits = other.limits
+        case 3: set.landscape = random.landscape(services: set.landscape.services.count)
+        case 4: set.policies[index].decision = other.decision
+        case 5:
+            set.policies[index].effects = other.effects
+            set.policies[index].activation = other.activation
+        default:
+            for position in set.policies.indices { set.policies[position].overriding = [] }
+            if set.policies.count > 2, random.chance(50) { set.policies.remove(at: index) }
+            set.policies.append(other)
+            set.policies.sort { ($0.layer, $0.name) < ($1.layer, $1.name) }
         }
     }
 
