@@ -44,7 +44,8 @@ public struct Resolution: Sendable {
         resolver.resolveGroups()
         resolver.checkPatterns()
         self.init(
-            files, resolver, ground: resolver.findings.takeAdded(), uses: resolver.uses, kept: [:])
+            files, resolver, ground: resolver.findings.takeAdded(), uses: resolver.uses,
+            kept: [], of: nil)
     }
 
     /// Resolves what changed since an earlier resolution.
@@ -81,21 +82,20 @@ public struct Resolution: Sendable {
         }
         resolver.drafts = places.map(\.draft)
         resolver.namedPolicies = nil
-        var kept: [Int: (Policy, Part)] = [:]
-        kept.reserveCapacity(places.count)
-        for (index, place) in places.enumerated() {
-            guard let old = place.old, !earlier.parts[old].refersToPolicies else { continue }
-            kept[index] = (earlier.policySet.policies[old], earlier.parts[old])
+        let kept = places.map { place in
+            place.old.flatMap { earlier.parts[$0].refersToPolicies ? nil : $0 }
         }
         self.init(
-            files, resolver, ground: earlier.groundFindings, uses: earlier.groundUses, kept: kept)
+            files, resolver, ground: earlier.groundFindings, uses: earlier.groundUses,
+            kept: kept, of: earlier)
         if isBounded { return nil }
     }
 
-    /// - Parameter kept: by number, policies that need no resolution.
+    /// - Parameter kept: for each policy its number in an earlier resolution that it is to be
+    ///   taken over from; nil, or nothing at all, where it is to be resolved.
     private init(
         _ files: [PolicyFile], _ resolver: consuming Resolver, ground: [Diagnostic],
-        uses: Set<Resolver.Use>, kept: [Int: (Policy, Part)]
+        uses: Set<Resolver.Use>, kept: [Int?], of earlier: Resolution?
     ) {
         self.files = files
         groundFindings = ground
@@ -108,10 +108,10 @@ public struct Resolution: Sendable {
         policies.reserveCapacity(resolver.drafts.count)
         parts.reserveCapacity(resolver.drafts.count)
         for index in resolver.drafts.indices {
-            if let (policy, part) = kept[index] {
-                for finding in part.findings { resolver.findings.add(finding) }
-                policies.append(policy)
-                parts.append(part)
+            if let earlier, let old = kept[index] {
+                for finding in earlier.parts[old].findings { resolver.findings.add(finding) }
+                policies.append(earlier.policySet.policies[old])
+                parts.append(earlier.parts[old])
             } else {
                 _ = resolver.findings.takeAdded()
                 resolver.uses = []
