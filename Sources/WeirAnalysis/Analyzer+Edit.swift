@@ -14,6 +14,9 @@ public enum PolicyEdit: Hashable, Sendable {
     case removed(PolicyID)
     /// The policy keeps its name, its layer and its identifier.
     case replaced(PolicyID)
+    /// Services have other endpoints, the policies are the same. Where amounts follow the
+    /// landscape, the policies that changed with it are to be given as replaced afterwards.
+    case endpoints
     /// Anything else: services, zones, layers, assertions, triggers, several policies.
     case other
 }
@@ -27,6 +30,10 @@ extension Analyzer {
     public mutating func apply(_ edit: PolicyEdit, giving policySet: PolicySet) {
         switch edit {
         case .other: self = Analyzer(policySet, options: options)
+        case .endpoints:
+            if !changeEndpoints(to: policySet.landscape) {
+                self = Analyzer(policySet, options: options)
+            }
         case .replaced(let id):
             let slot = policies.order[id.index]
             let policy = policySet[id]

@@ -100,19 +100,28 @@ extension Analyzer {
         return false
     }
 
+    /// A flow that may be admitted.
+    private struct Admitted {
+        let point: Point
+        /// Found by a search among all who decide near: whichever it comes upon, perhaps the
+        /// policy's first flow again. Otherwise it is the first flow and admitted by those who
+        /// match it, whoever else decides what.
+        let isSearched: Bool
+    }
+
     /// A flow of a policy that constrains, which may be admitted; reports it if there is none.
-    private func admittedPoint(_ exam: inout Examination, _ anchor: Point) -> Point? {
+    private func admittedPoint(_ exam: inout Examination, _ anchor: Point) -> Admitted? {
         let enabling = Enabling.free(assuming: exam.slot)
         let owners = (exam.facts.anchorOwners + [exam.slot]).filter {
             enabling.isSteady($0, policies[$0])
         }
         let here = ruling(owners)
-        if here.may(.admitted) { return anchor }
+        if here.may(.admitted) { return Admitted(point: anchor, isSearched: false) }
         let answer = reach(
             .admitted, region(exam.slot), among: near(&exam) + [exam.slot], enabling)
         if let point = answer.result.witness {
             exam.facts.points.append(point)
-            return point
+            return Admitted(point: point, isSearched: true)
         }
         exam.facts.broad.insert(isAllowed(exam.slot, near(&exam)) ? .dead : .unallowed)
         if case .undecided = answer.result {
@@ -136,10 +145,10 @@ extension Analyzer {
     }
 
     /// `masked-limit`.
-    private func examineMasks(_ exam: inout Examination, _ admitted: Point) {
+    private func examineMasks(_ exam: inout Examination, _ admitted: Admitted) {
         let around =
-            admitted == exam.entry.anchor
-            ? exam.facts.anchorOwners : near(&exam).filter { contains($0, admitted) }
+            admitted.isSearched
+            ? near(&exam).filter { contains($0, admitted.point) } : exam.facts.anchorOwners
         let suspects = policies.inOrder(around).filter { other in
             policies[other].constrains && isInForce(other, whenever: exam.slot)
                 && mightMask(other, exam.slot)
@@ -171,9 +180,9 @@ extension Analyzer {
                 return
             }
         }
-        let found = maskedFindings(exam.slot, flows, all, admitted)
-        // The first flow is the same whoever else decides; another is not.
-        if !found.isEmpty, admitted != exam.entry.anchor { exam.facts.broad.insert(.numbers) }
+        let found = maskedFindings(exam.slot, flows, all, admitted.point)
+        // Which flow a search comes upon depends on all who decide near.
+        if !found.isEmpty, admitted.isSearched { exam.facts.broad.insert(.numbers) }
         exam.facts.findings += found
     }
 

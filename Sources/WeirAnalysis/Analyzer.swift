@@ -13,12 +13,12 @@ public func analyze(_ policySet: PolicySet, options: AnalysisOptions) -> [Findin
 /// The findings of a policy set, kept up to date while it is edited.
 public struct Analyzer: Sendable {
     public let options: AnalysisOptions
-    let landscape: Landscape
+    var landscape: Landscape
     let layers: [Layer]
     let assertions: [Assertion]
     /// The topmost layer with a `default`.
     let defaultingLayer: Int?
-    let census: Census
+    var census: Census
     /// Ranges that policies name, each with how many policies name it; the address classes are
     /// made for these.
     var literals: [AddressRange: Int] = [:]

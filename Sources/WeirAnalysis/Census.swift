@@ -27,6 +27,13 @@ struct Census {
         }
     }
 
+    /// Classes with another number of addresses than in `other`, which has the same classes.
+    func changes(from other: Census) -> [Int] {
+        weight4.indices.filter {
+            weight4[$0] != other.weight4[$0] || weight6[$0] != other.weight6[$0]
+        }
+    }
+
     /// Addresses of a family in a set of classes; stops at the greatest number.
     func weight(_ classes: Bitset, _ family: AddressFamily) -> UInt64 {
         var sum: UInt64 = 0

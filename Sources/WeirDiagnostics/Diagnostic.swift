@@ -34,10 +34,14 @@ public struct FixIt: Hashable, Sendable {
     /// In the imperative, lower case: "add `overriding security.az-bulkhead`".
     public let message: String
     public let edits: [TextEdit]
+    /// It is the only one, and what is enforced is the same after it: `weir check --fix` makes
+    /// it without asking.
+    public let isAutomatic: Bool
 
-    public init(message: String, edits: [TextEdit]) {
+    public init(message: String, edits: [TextEdit], isAutomatic: Bool = false) {
         self.message = message
         self.edits = edits
+        self.isAutomatic = isAutomatic
     }
 }
 
@@ -81,6 +85,15 @@ public struct Diagnostic: Hashable, Sendable {
         self.notes = notes
         self.help = help
         self.fixIts = fixIts
+    }
+}
+
+extension Diagnostic {
+    /// The same with other fixes.
+    public func with(fixIts: [FixIt]) -> Diagnostic {
+        Diagnostic(
+            severity, code, message, at: range, related: related, notes: notes, help: help,
+            fixIts: fixIts)
     }
 }
 

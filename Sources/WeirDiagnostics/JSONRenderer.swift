@@ -76,6 +76,7 @@ public struct JSONRenderer: Sendable {
     private func fix(_ fix: FixIt) -> JSONValue {
         .members([
             ("message", JSONValue(fix.message)),
+            ("automatic", .bool(fix.isAutomatic)),
             (
                 "edits",
                 .array(

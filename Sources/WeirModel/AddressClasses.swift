@@ -85,6 +85,25 @@ public struct AddressClasses: Sendable {
         ranges.index[range].map { byRange[$0] }
     }
 
+    /// The classes that have other endpoints or representatives than in `other`; nil if they are
+    /// not the same classes, or one of them gained or lost a family.
+    func changes(from other: AddressClasses) -> Bitset? {
+        guard count == other.count, ranges.ranges == other.ranges.ranges,
+            byZone == other.byZone, byRange == other.byRange, byService == other.byService,
+            having4 == other.having4, having6 == other.having6
+        else { return nil }
+        var changed = Bitset(capacity: count)
+        for (index, (old, new)) in zip(other.classes, classes).enumerated() {
+            guard old.services == new.services, old.zone == new.zone else { return nil }
+            let isSame =
+                old.endpoints4 == new.endpoints4 && old.endpoints6 == new.endpoints6
+                && old.representative4 == new.representative4
+                && old.representative6 == new.representative6
+            if !isSame { changed.insert(index) }
+        }
+        return changed
+    }
+
     private struct Key: Hashable {
         let signature: Int
         let services: [Int]

@@ -27,9 +27,9 @@ public struct Box: Hashable, Sendable {
 
 /// Hash-consed sets over the address classes of one policy set.
 public struct SetTable: Sendable {
-    public let classes: AddressClasses
+    public private(set) var classes: AddressClasses
     public private(set) var sets: [Bitset] = []
-    private let landscape: Landscape
+    private var landscape: Landscape
     private var known: [Bitset: SetID] = [:]
     private var memo: [AddressSet: SetID] = [:]
     private var servicesByLabel: [String: [String: [Int]]] = [:]
@@ -45,6 +45,21 @@ public struct SetTable: Sendable {
     }
 
     public subscript(_ id: SetID) -> Bitset { sets[id.index] }
+
+    /// Takes over a landscape that differs in endpoints only, if these fall into the same classes
+    /// as before, so that every set is what it was.
+    ///
+    /// - Returns: the classes that have other endpoints or another representative now; nil, and
+    ///   nothing is changed, if the classes are others.
+    public mutating func replaceEndpoints(
+        _ landscape: Landscape, literals: some Sequence<AddressRange>
+    ) -> Bitset? {
+        let next = AddressClasses(landscape: landscape, literals: literals)
+        guard let changed = next.changes(from: classes) else { return nil }
+        classes = next
+        self.landscape = landscape
+        return changed
+    }
 
     /// The number of a set of classes.
     public mutating func intern(_ bits: Bitset) -> SetID {

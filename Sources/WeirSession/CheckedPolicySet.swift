@@ -32,7 +32,9 @@ public struct CheckedPolicySet: Sendable {
     /// Of all passes, those of the checker last. Worded anew each time.
     public var diagnostics: [Diagnostic] {
         guard let policySet else { return loaded.diagnostics }
-        return loaded.diagnostics + findings.map { $0.diagnostic(in: policySet) }
+        let fixes = FindingFixes(loaded, policySet)
+        return loaded.diagnostics.map(fixes.mending)
+            + findings.map { fixes.diagnostic($0) }
     }
 
     /// Whether anything stands in the way of a commit.
@@ -46,9 +48,11 @@ public struct CheckedPolicySet: Sendable {
         let old = earlier.identities
         var shown = loaded.diagnostics.filter { !old.contains(FindingIdentity($0)) }
         guard let policySet else { return shown }
+        let fixes = FindingFixes(loaded, policySet)
+        shown = shown.map(fixes.mending)
         for finding in findings
         where !old.contains(FindingIdentity(finding, in: policySet)) {
-            shown.append(finding.diagnostic(in: policySet))
+            shown.append(fixes.diagnostic(finding))
         }
         return shown
     }

@@ -264,6 +264,14 @@ public struct PolicyDraft: Sendable {
         }
     }
 
+    /// Makes text edits of any files; those of one file must not overlap.
+    mutating func apply(_ edits: [TextEdit]) {
+        let bySource = Dictionary(grouping: edits) { $0.range.source }
+        for file in files.values {
+            if let own = bySource[file.parsed.file.source] { edit(file.path, own) }
+        }
+    }
+
     /// Makes text edits in one file.
     mutating func edit(_ path: String, _ edits: [TextEdit]) {
         guard let file = files[path] else { return }

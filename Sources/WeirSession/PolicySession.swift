@@ -63,6 +63,8 @@ public final class PolicySession {
     private var analyzed: PolicySet?
     /// Declarations that were edited since the last analysis; nil where it could be any.
     private var touched: Set<DeclarationName>? = []
+    /// Whether inventories, and nothing else, were read again since the last analysis.
+    private var isLandscapeNew = false
     private(set) var head: String?
 
     /// - Parameter kernel: nil opens the one of this network namespace.
@@ -168,6 +170,7 @@ public final class PolicySession {
             touched?.formUnion(edits.map(\.name))
         } else {
             touched = nil
+            isLandscapeNew = false
         }
         persist()
     }
@@ -204,14 +207,17 @@ public final class PolicySession {
         guard var current = analyzer, let analyzed else {
             let fresh = Analyzer(policySet, options: AnalysisOptions(epochSeconds: now()))
             analyzer = fresh
-            touched = []
+            (touched, isLandscapeNew) = ([], false)
             return fresh.findings
         }
         // One owner only, or the analyzer's tables would be copied.
         analyzer = nil
-        let edit = PolicyEdit(touched, from: analyzed, to: policySet)
-        current.apply(edit, giving: policySet)
-        touched = []
+        let endpoints =
+            isLandscapeNew ? PolicyEdit.endpoints(from: analyzed, to: policySet) : nil
+        for edit in endpoints ?? [PolicyEdit(touched, from: analyzed, to: policySet)] {
+            current.apply(edit, giving: policySet)
+        }
+        (touched, isLandscapeNew) = ([], false)
         let findings = current.findings
         analyzer = current
         return findings
@@ -229,7 +235,10 @@ public final class PolicySession {
         guard !paths.isEmpty || isInventoryChanged else { return ([], []) }
         let conflicts = work.rebase(onto: fresh)
         if conflicts.isEmpty {
+            // Edits that were not analysed yet are on top of the files.
+            let isFresh = paths.isEmpty && checkedCache != nil
             changed()
+            isLandscapeNew = isFresh
             head = GitRepository.head(containing: root)
         }
         return (paths, conflicts)

@@ -35,6 +35,27 @@ extension PolicyEdit {
     }
 }
 
+extension PolicyEdit {
+    /// The edits between two policy sets that were made of the same files with other inventories;
+    /// nil where more than endpoints changed in these.
+    static func endpoints(from old: PolicySet, to new: PolicySet) -> [PolicyEdit]? {
+        guard old.policies.count == new.policies.count,
+            old.landscape.zones.map(\.name) == new.landscape.zones.map(\.name),
+            old.landscape.zones.map(\.ranges) == new.landscape.zones.map(\.ranges),
+            old.landscape.services.count == new.landscape.services.count,
+            zip(old.landscape.services, new.landscape.services).allSatisfy({ before, after in
+                before.name == after.name && before.labels == after.labels
+                    && before.ports == after.ports && before.capacity == after.capacity
+            }), old.assertions.map(\.connections) == new.assertions.map(\.connections)
+        else { return nil }
+        let relative = new.policyIDs.filter { id in
+            new[id].caps.contains { $0.relativeTo != nil }
+                || new[id].limits.contains { $0.relativeTo != nil }
+        }
+        return [.endpoints] + relative.map(PolicyEdit.replaced)
+    }
+}
+
 extension PolicySet {
     /// The policy set as it is if its `for D` begin now.
     public func startingDurations(at epochSeconds: Int64) -> PolicySet {

@@ -17,7 +17,9 @@ struct Check: ParsableCommand {
         abstract: "Parse, resolve and analyse; needs neither root nor a kernel.",
         discussion: """
             Exit status 1 where a finding is an error; with --against, where a new one is. \
-            `weir explain CODE` says more about a finding's code.
+            `weir explain CODE` says more about a finding's code. --fix makes each fix that is the \
+            only one of its finding and leaves what is enforced as it is, says what it changed, \
+            and reports what is left.
             """)
 
     enum Style: String, ExpressibleByArgument, CaseIterable { case text, json, sarif }
@@ -27,16 +29,25 @@ struct Check: ParsableCommand {
     var format = Style.text
     @Option(help: "Report only what is new since this git revision.")
     var against: String?
+    @Flag(help: "Write the fixes that leave nothing to choose into the files.")
+    var fix = false
     @Option(
         name: .customLong("operator"),
         help: "A flow that no commit may cut, such as '192.0.2.7 -> 10.0.0.1 tcp/22'.")
     var operators: [String] = []
 
+    func validate() throws {
+        if fix, against != nil {
+            throw ValidationError("--fix mends everything; it does not go with --against")
+        }
+    }
+
     func run() throws {
         let loaded = PolicySetLoader().load(location.path)
         let options = AnalysisOptions(
             epochSeconds: currentState().epochSeconds, channels: try channels(loaded))
-        let checked = CheckedPolicySet(loaded, options: options)
+        let checked =
+            fix ? try fixed(options) : CheckedPolicySet(loaded, options: options)
         var shown = checked.diagnostics
         if let against {
             let earlier = try earlier(against, options)
@@ -45,6 +56,27 @@ struct Check: ParsableCommand {
         }
         print(shown, checked)
         if shown.hasErrors { throw Stop(checked.isUnreadable ? .unusable : .refused) }
+    }
+
+    /// Makes the fixes, telling of each, and writes the files.
+    private func fixed(_ options: AnalysisOptions) throws -> CheckedPolicySet {
+        var run = FixRun(location.path, options: options)
+        run.run { made, sources in
+            let renderer = TextRenderer(sources: sources, colour: Output.colourOnError)
+            Output.message(renderer.render(made.fix, of: made.diagnostic))
+        }
+        do throws(StagingError) {
+            let paths = try run.write()
+            let files = paths.count == 1 ? paths[0] : "\(paths.count) files"
+            if run.count > 0 {
+                Output.message(
+                    "\(run.count) fix\(run.count == 1 ? "" : "es") written to \(files)")
+            }
+        } catch {
+            Output.error(error.message, help: error.help)
+            throw Stop(.refused)
+        }
+        return run.checked
     }
 
     private func earlier(
@@ -103,7 +135,9 @@ struct Check: ParsableCommand {
     private func details(_ shown: [Diagnostic], _ checked: CheckedPolicySet) -> [JSONValue?] {
         guard let policySet = checked.policySet else { return [] }
         let known = Dictionary(
-            checked.findings.map { ($0.diagnostic(in: policySet), $0.details(in: policySet)) }
+            zip(
+                checked.diagnostics.suffix(checked.findings.count),
+                checked.findings.map { $0.details(in: policySet) })
         ) { first, _ in first }
         return shown.map { known[$0] }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Testing
+import WeirAnalysis
 import WeirDiagnostics
 import WeirResolve
 import WeirRuleset
@@ -43,6 +44,39 @@ import WeirRuleset
         #expect(throws: SessionFailure.self) { try session.commit(CommitOptions()) }
         #expect(lab.kernel.table == nil)
         #expect(session.work.edits.count == 1)
+    }
+
+    @Test func `endpoints that come and go are followed`() throws {
+        let lab = try SessionLab()
+        let session = lab.session()
+        try session.type(
+            """
+            policy share {
+                from web to db
+                cap 100 connections reserve 60 for web
+                cap 2 connections per endpoint of web
+            }
+            """)
+        func inventory(_ web: String, _ port: String = "tcp/80") throws {
+            try lab.write(
+                "inventory.yaml",
+                "services:\n  web: {ports: {http: \(port)}, endpoints: [\(web)]}\n"
+                    + "  db: {endpoints: [10.2.0.1]}\n")
+        }
+        let many = (1...70).map { "10.1.0.\($0)" }.joined(separator: ", ")
+        for (web, port) in [
+            ("10.1.0.1, 10.1.0.2", "tcp/80"), ("10.1.0.2", "tcp/80"), (many, "tcp/80"),
+            ("10.1.0.1", "tcp/81"),
+        ] {
+            try inventory(web, port)
+            let (paths, conflicts) = session.refresh()
+            #expect(paths.isEmpty && conflicts.isEmpty)
+            let codes = session.checked.diagnostics.map { "\($0)" }
+            let options = AnalysisOptions(epochSeconds: session.now())
+            let full = CheckedPolicySet(session.work.draft.load(), options: options)
+            #expect(codes == full.diagnostics.map { "\($0)" })
+            #expect(full.diagnostics.contains { $0.code == "broken-reservation" } == (web != many))
+        }
     }
 
     @Test func `for becomes until when it is committed`() throws {

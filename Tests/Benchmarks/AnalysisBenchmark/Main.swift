@@ -86,8 +86,29 @@ struct AnalysisBenchmark {
         }
         print("\(times.count) edits: \(quantiles(times))")
         print("  processor time: \(quantiles(processorTimes))")
+        timeEndpoints(&policySet, &analyzer, &maker)
         let same = analyzer.findings == analyze(policySet, options: analyzer.options)
         print("findings after the edits are those of a full check: \(same)")
+    }
+
+    /// Takes one endpoint of a service away and brings it back, as autoscaling does.
+    private func timeEndpoints(
+        _ policySet: inout PolicySet, _ analyzer: inout Analyzer, _ maker: inout SyntheticLandscape
+    ) {
+        let clock = ContinuousClock()
+        var times: [Double] = []
+        for _ in 0..<100 {
+            let index = Int.random(in: policySet.landscape.services.indices, using: &maker.rng)
+            let service = policySet.landscape.services[index]
+            for endpoints in [Array(service.endpoints.dropLast()), service.endpoints] {
+                policySet.landscape.services[index] = Service(
+                    name: service.name, labels: service.labels, capacity: service.capacity,
+                    endpoints: endpoints)
+                let time = clock.measure { analyzer.apply(.endpoints, giving: policySet) }
+                times.append(milliseconds(time) * 1000)
+            }
+        }
+        print("\(times.count) endpoints gone or come: \(quantiles(times))")
     }
 
     private func quantiles(_ times: [Double]) -> String {
