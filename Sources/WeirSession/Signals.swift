@@ -117,7 +117,7 @@ public struct SignalReader: ~Copyable {
         last = (counters, milliseconds)
         return SignalReading(
             inForce: board?.inForce, signals: signals, counters: counters,
-            hasRates: seconds != nil, isAccounted: tallies.values.contains(where: \.isAccounted))
+            hasRates: seconds != nil, isAccounted: ConntrackSetting.accounting.isOn)
     }
 
     /// Takes up what is in force where that changed.
