@@ -50,6 +50,11 @@ public struct Connection: Sendable, Hashable {
     public var status: UInt32
     /// Of conntrack; 0 is the usual one.
     public var zone: UInt16
+    /// Nanoseconds since 1970-01-01; nil unless `net.netfilter.nf_conntrack_timestamp` was on when
+    /// the connection began.
+    public var startedAtNanoseconds: UInt64?
+    /// Of both directions; nil unless `net.netfilter.nf_conntrack_acct` was on when it began.
+    public var traffic: CounterReading?
 
     /// `enum tcp_conntrack`
     public enum TCPState: UInt8, Sendable, Hashable {
@@ -59,7 +64,8 @@ public struct Connection: Sendable, Hashable {
 
     public init(
         original: ConnectionTuple, reply: ConnectionTuple, tcpState: TCPState? = nil,
-        mark: UInt32 = 0, id: UInt32 = 0, status: UInt32 = 0, zone: UInt16 = 0
+        mark: UInt32 = 0, id: UInt32 = 0, status: UInt32 = 0, zone: UInt16 = 0,
+        startedAtNanoseconds: UInt64? = nil, traffic: CounterReading? = nil
     ) {
         self.original = original
         self.reply = reply
@@ -68,6 +74,8 @@ public struct Connection: Sendable, Hashable {
         self.id = id
         self.status = status
         self.zone = zone
+        self.startedAtNanoseconds = startedAtNanoseconds
+        self.traffic = traffic
     }
 
     /// The connection as policies decide it: the source before SNAT, the destination and its port

@@ -106,6 +106,8 @@ extension Connection {
         var id: UInt32 = 0
         var status: UInt32 = 0
         var zone: UInt16 = 0
+        var started: UInt64?
+        var traffic: CounterReading?
         var cursor = attributes
         while let attribute = cursor.next(in: bytes) {
             switch attribute.type {
@@ -117,6 +119,12 @@ extension Connection {
             case CTA_MARK.rawValue: mark = bytes.number(attribute)
             case CTA_ID.rawValue: id = bytes.number(attribute)
             case CTA_ZONE.rawValue: zone = bytes.number(attribute)
+            case CTA_TIMESTAMP.rawValue:
+                if let start = attribute.nested.first(CTA_TIMESTAMP_START, in: bytes) {
+                    started = bytes.number(start)
+                }
+            case CTA_COUNTERS_ORIG.rawValue, CTA_COUNTERS_REPLY.rawValue:
+                traffic = CounterReading(attribute.nested, in: bytes).adding(traffic)
             case CTA_PROTOINFO.rawValue:
                 if let tcp = attribute.nested.first(CTA_PROTOINFO_TCP, in: bytes),
                     let number = tcp.nested.first(CTA_PROTOINFO_TCP_STATE, in: bytes)
@@ -129,7 +137,24 @@ extension Connection {
         guard let original, let reply else { return nil }
         self.init(
             original: original, reply: reply, tcpState: state, mark: mark, id: id,
-            status: status, zone: zone)
+            status: status, zone: zone, startedAtNanoseconds: started, traffic: traffic)
+    }
+}
+
+extension CounterReading {
+    /// One direction of CTA_COUNTERS.
+    fileprivate init(_ attributes: AttributeCursor, in bytes: Span<UInt8>) {
+        self.init(packets: 0, bytes: 0)
+        var cursor = attributes
+        while let attribute = cursor.next(in: bytes) {
+            if attribute.isA(CTA_COUNTERS_PACKETS) { packets = bytes.number(attribute) }
+            if attribute.isA(CTA_COUNTERS_BYTES) { self.bytes = bytes.number(attribute) }
+        }
+    }
+
+    fileprivate func adding(_ other: CounterReading?) -> CounterReading {
+        guard let other else { return self }
+        return CounterReading(packets: packets &+ other.packets, bytes: bytes &+ other.bytes)
     }
 }
 

@@ -71,6 +71,22 @@ extension NetfilterSocket {
         return readings
     }
 
+    /// The hooks on which weir's own table stands; none where there is no such table.
+    public mutating func readHooks(
+        family: TableFamily = .inet, table: String = "weir"
+    ) throws(KernelError) -> Set<Chain.Hook.Point> {
+        var points: Set<Chain.Hook.Point> = []
+        _ = try ask(NFT_MSG_GETCHAIN, family.kernelNumber, isDump: true, "read chains") { _ in
+        } _: { message, bytes in
+            let chain = ChainAttributes(message.attributes, in: bytes)
+            guard chain.table == table, let hook = chain.hookNumber,
+                let point = Chain.Hook.Point(kernelNumber: hook)
+            else { return }
+            points.insert(point)
+        }
+        return points
+    }
+
     /// The base chains of other tables on some hooks, in the order in which packets meet them.
     /// - Parameter table: weir's own, which is left out.
     public mutating func readForeignBaseChains(

@@ -56,6 +56,7 @@ extension Interpreter {
             return .done
         case .history: return history()
         case .show: return showInForce()
+        case .top: return top()
         case .status: return status()
         default: return .quit
         }
@@ -149,6 +150,20 @@ extension Interpreter {
         guard let kernel = session.kernel else { return failed(.noKernel(session.kernelProblem)) }
         host.write(host.describeInForce(kernel))
         return .done
+    }
+
+    private func top() -> LineOutcome {
+        guard let kernel = session.kernel else { return failed(.noKernel(session.kernelProblem)) }
+        do throws(CommitFailure) {
+            if host.ask != nil {
+                try runTop(session.state, kernel, colour: host.colour)
+            } else {
+                for line in try topOnce(session.state, kernel).lines { host.write(line) }
+            }
+            return .done
+        } catch {
+            return failed(.write(.commit(error)))
+        }
     }
 
     private func history() -> LineOutcome {

@@ -6,7 +6,7 @@
 /// A backslash command.
 public enum PromptCommand: String, CaseIterable, Sendable {
     case help, check, diff, plan, commit, confirm, undo, redo, reset, stage, rollback, history
-    case explain, show, status, enable, disable, edit, layer, file, merge, quit
+    case explain, show, top, status, enable, disable, edit, layer, file, merge, quit
 
     /// What may follow the name.
     public var usage: String {
@@ -42,6 +42,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         case .history: "the operations so far: who, when, why, what changed"
         case .explain: "what the staged policies do with a flow, layer by layer"
         case .show: "what is in force, with counters and time left"
+        case .top: "what each policy does just now, the busiest first; q ends"
         case .status: "kernel, files and HEAD side by side, and what differs"
         case .enable: "switch a standby policy on, for a while or until \\disable"
         case .disable: "switch a standby policy off"
@@ -69,6 +70,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         case .history: "\\history"
         case .explain: "\\explain checkout -> orders-db tcp/5432"
         case .show: "\\show"
+        case .top: "\\top"
         case .status: "\\status"
         case .enable: "\\enable emergency.shed-batch --for 5m"
         case .disable: "\\disable emergency.shed-batch"

@@ -14,6 +14,7 @@ public enum IdentifierRange {
     public static let priorities: ClosedRange<UInt32> = 0xB000_0000...0xB000_00FF
     public static let seen: ClosedRange<UInt32> = 0xC000_0000...0xCFFF_FFFF
     public static let staged: ClosedRange<UInt32> = 0xD000_0000...0xDFFF_FFFF
+    public static let watched: ClosedRange<UInt32> = 0xE000_0000...0xEFFF_FFFF
 }
 
 /// Makes text usable inside an nft identifier: ASCII letters, digits, `_` and `-` stay, any other

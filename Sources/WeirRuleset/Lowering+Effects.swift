@@ -13,6 +13,8 @@ struct EffectPlans {
     var staged: [[StagePlan]] = []
     /// Packets that get a priority; the topmost layer's slot comes first.
     var priorities: [StagePlan] = []
+    /// Packets that triggers count.
+    var watched: [StagePlan] = []
 }
 
 /// A policy that logs: its number and how.
@@ -33,12 +35,14 @@ extension Lowering {
         seen(matching, &plans)
         staged(matching, &plans)
         priorities(matching, &plans)
+        watched(matching, &plans)
         return plans
     }
 
     private mutating func seen(_ enabled: [PolicyID], _ plans: inout EffectPlans) {
+        let byRate = policySet.policies(watchedFor: [.rate])
         let watching = enabled.filter { id in
-            records[id.index].policy.effects.contains { $0.kind.watches }
+            records[id.index].policy.effects.contains { $0.kind.watches } || byRate.contains(id)
         }
         let names = watching.map { "\(records[$0.index].kernelName).seen" }
         let numbers = assignNumbers(names, in: IdentifierRange.seen)
@@ -104,6 +108,31 @@ extension Lowering {
             }
         }
         plans.priorities = slots(items, of: ProgramName.priorityStage)
+    }
+
+    /// Every packet of policies whose packets or bytes a trigger compares with something.
+    private mutating func watched(_ enabled: [PolicyID], _ plans: inout EffectPlans) {
+        let metered = policySet.policies(watchedFor: [.bytes, .packets])
+        let watching = enabled.filter(metered.contains)
+        let names = watching.map { "\(records[$0.index].kernelName).watched" }
+        let numbers = assignNumbers(names, in: IdentifierRange.watched)
+        var items: [SlotItem] = []
+        for ((id, name), number) in zip(zip(watching, names), numbers) {
+            count(name, number, records[id.index].comment, in: ProgramName.watched)
+            memory.otherObjects.append(name)
+            items.append(
+                SlotItem(
+                    entry: entry(id, number), name: name, policy: id,
+                    shape: records[id.index].shape, prefix: ProgramName.watchStage))
+        }
+        plans.watched = slots(items, of: ProgramName.watchStage)
+    }
+}
+
+extension PolicySet {
+    /// Policies of which a trigger watches one of some signals.
+    func policies(watchedFor signals: Set<Trigger.Signal>) -> Set<PolicyID> {
+        Set(triggers.filter { signals.contains($0.signal) }.map(\.policy))
     }
 }
 

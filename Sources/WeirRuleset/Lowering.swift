@@ -119,7 +119,8 @@ struct Lowering {
         finishCounterMaps()
         let stages = compile(
             admission.flatMap { $0 } + constraints.limits + constraints.caps + constraints.meters
-                + effects.seen + effects.staged.flatMap { $0 } + effects.priorities)
+                + effects.seen + effects.staged.flatMap { $0 } + effects.priorities
+                + effects.watched)
         guard !diagnostics.hasErrors else { return nil }
         var rest = stages[...]
         func take(_ count: Int) -> [CompiledStage] {
@@ -132,7 +133,8 @@ struct Lowering {
                 limits: take(constraints.limits.count), caps: take(constraints.caps.count),
                 meters: take(constraints.meters.count), seen: take(effects.seen.count),
                 staged: effects.staged.map { take($0.count) },
-                priorities: take(effects.priorities.count), logs: effects.logs,
+                priorities: take(effects.priorities.count),
+                watched: take(effects.watched.count), logs: effects.logs,
                 counting: constraints.counting, vantage: options.vantage))
         for (name, object) in program.objects {
             objects[name] = object

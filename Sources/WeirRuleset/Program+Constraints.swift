@@ -30,6 +30,7 @@ extension Program {
         guard parts.metersPackets else { return }
         var metered: [Rule] = []
         for (list, name, act) in [
+            (parts.watched, "watch", Self.counting),
             (parts.meters, "meter", Self.asking),
             (parts.priorities, "prioritise", Self.prioritising),
         ] where !list.isEmpty {

@@ -13,6 +13,18 @@ extension Program {
         .object(.counter, [.priority], map: ProgramName.staged),
     ])
 
+    /// Counts a packet for the triggers that watch its policies.
+    static func counting(_ stage: CompiledStage, _ direction: ConnectionDirection) -> [Rule] {
+        [
+            Rule([
+                .inRange(
+                    .priority, IdentifierRange.watched.lowerBound,
+                    IdentifierRange.watched.upperBound),
+                .object(.counter, [.priority], map: ProgramName.watched),
+            ])
+        ]
+    }
+
     mutating func addEffects() {
         if !parts.seen.isEmpty {
             let act = Self.dispatch(IdentifierRange.seen, .jump("seen"))

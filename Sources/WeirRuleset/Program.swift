@@ -20,12 +20,13 @@ struct ProgramParts {
     let seen: [CompiledStage]
     let staged: [[CompiledStage]]
     let priorities: [CompiledStage]
+    let watched: [CompiledStage]
     let logs: [LoggedPolicy]
     let counting: Counting
     let vantage: Vantage
 
     /// Whether packets of known connections have more to pass than one rule.
-    var metersPackets: Bool { !meters.isEmpty || !priorities.isEmpty }
+    var metersPackets: Bool { !meters.isEmpty || !priorities.isEmpty || !watched.isEmpty }
 }
 
 /// Chains, and the sets and objects that belong to no policy.

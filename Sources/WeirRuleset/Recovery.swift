@@ -70,8 +70,9 @@ enum ProgramName {
     static let seenStage = "seen."
     static let stagedStage = "staged."
     static let priorityStage = "prio."
+    static let watchStage = "watch."
     /// Stages in which a thing keeps its slot.
-    static let slotStages = [limitStage, capStage, meterStage, seenStage, stagedStage]
+    static let slotStages = [limitStage, capStage, meterStage, seenStage, stagedStage, watchStage]
     static let admitted = "admitted"
     static let rejected = "rejected"
     static let dropped = "dropped"
@@ -81,6 +82,7 @@ enum ProgramName {
     static let wouldRefuse = "would_refuse"
     static let seen = "seen"
     static let staged = "staged"
+    static let watched = "watched"
     static let limits = "limit_of"
     static let caps = "cap_of"
     static let marks = "marks"
@@ -93,7 +95,6 @@ enum ProgramName {
     /// Maps from a number to the counter of whatever has that number.
     static let counterMaps = [
         admitted, rejected, dropped, refusedByLimit, refusedByCap, refusedByMeter, wouldRefuse,
-        seen,
-        staged,
+        seen, staged, watched,
     ]
 }

@@ -53,13 +53,6 @@ extension PolicySet {
                     "take the clause out: a copy of a packet cannot be sent from the inet family")
             }
         }
-        for trigger in triggers {
-            found.append(
-                Diagnostic(
-                    .error, "not-enforceable",
-                    "a trigger cannot be enforced by this version", at: trigger.origin,
-                    help: "take the `when` out and use `weir enable`"))
-        }
         return found
     }
 }

@@ -39,6 +39,8 @@ public struct CommitRequest: Sendable {
     /// Standby policies that are enabled after the commit; nil: those that are now.
     public var enabled: [EnabledPolicy]?
     public var usesGit = false
+    /// What the log says of who did it; nil: the operator.
+    var who: String?
     public var restores: Int?
     var stagedDocument: String?
     var remainingEdits: [StagedEdit] = []
@@ -104,7 +106,8 @@ extension PolicyWriter {
             throw .commit(error)
         }
         var entry = RecordedRevision(
-            id: "\(currentTimeNanoseconds())", epochSeconds: now, who: operatorName(),
+            id: "\(currentTimeNanoseconds())", epochSeconds: now,
+            who: request.who ?? operatorName(),
             operation: request.operation, message: request.message,
             root: absolutePath(request.root), contentHash: hash, gitCommit: revision.gitCommit,
             files: [:], enabled: enabled, restores: request.restores)

@@ -137,6 +137,31 @@ public struct Committer: ~Copyable {
         }
     }
 
+    /// The named counters of weir's table.
+    public mutating func counters() throws(CommitFailure) -> [String: CounterReading] {
+        do throws(KernelError) { return try socket.readCounters() } catch { throw .kernel(error) }
+    }
+
+    public mutating func forEachConnection(
+        _ body: (Connection) -> Void
+    ) throws(CommitFailure) {
+        do throws(KernelError) {
+            try socket.forEachConnection { body($0) }
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
+    /// See ``PolicyKernel/isOnHost()``.
+    public mutating func isOnHost() throws(CommitFailure) -> Bool? {
+        do throws(KernelError) {
+            let hooks = try socket.readHooks()
+            return hooks.isEmpty ? nil : hooks.contains(.input)
+        } catch {
+            throw .kernel(error)
+        }
+    }
+
     /// - Returns: the generation afterwards.
     private mutating func commit(
         _ delta: Delta, against kernel: KernelTable?, generation: UInt32

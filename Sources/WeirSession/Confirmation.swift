@@ -199,7 +199,7 @@ extension RevisionStore {
 }
 
 /// Milliseconds since the machine started, sleep included.
-func bootTimeMilliseconds() -> Int64 {
+public func bootTimeMilliseconds() -> Int64 {
     var time = timespec()
     _ = unsafe clock_gettime(CLOCK_BOOTTIME, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000

@@ -3,9 +3,8 @@
 // Established connections that a new policy set denies. The kernel lets them go on, since only new
 // connections are asked; a commit ends them by forgetting them, and a plan says so before.
 
-import Glibc
 import WeirKernel
-public import WeirModel
+import WeirModel
 
 /// Connections between two parties that a commit would end.
 public struct CutGroup: Sendable, Hashable {
@@ -23,28 +22,19 @@ struct ConnectionCutter {
     private let state: PolicyState
     private let table: SetTable?
     private let policySet: PolicySet
-    private let own: Set<IPAddress>
-    private let isOnHost: Bool
+    private let view: VantageView
 
     /// - Parameter table: of the policy set, where there is one already.
     init(_ policySet: PolicySet, state: PolicyState, onHost: Bool, table: SetTable? = nil) {
         self.policySet = policySet
-        isOnHost = onHost
+        view = VantageView(onHost: onHost)
         self.state = state
         self.table = table
-        own = ownAddresses()
     }
 
-    /// Only what this vantage polices: a gateway what crosses it, a host what begins or ends at
-    /// it; never what conntrack expected because of another connection, nor loopback.
     mutating func denies(_ connection: Connection) -> Bool {
-        guard !connection.isClosed, connection.status & UInt32(expectedBit) == 0 else {
-            return false
-        }
+        guard !connection.isClosed, view.includes(connection) else { return false }
         let flow = connection.flow
-        guard !isLoopback(flow.source),
-            (own.contains(flow.source) || own.contains(flow.destination)) == isOnHost
-        else { return false }
         if decider == nil { decider = FlowDecider(policySet, in: state, table: table) }
         switch decider?.action(for: flow) {
         case .allow, nil: return false
@@ -83,38 +73,4 @@ struct ConnectionCutter {
         }
         return names.isEmpty ? "\(address)" : names.joined(separator: "+")
     }
-
-    private func isLoopback(_ address: IPAddress) -> Bool {
-        switch address {
-        case .v4(let value): return value >> 24 == 127
-        case .v6(let value): return value == 1
-        }
-    }
-}
-
-/// IPS_EXPECTED
-private let expectedBit = 1
-
-/// The addresses of this network namespace's interfaces.
-public func ownAddresses() -> Set<IPAddress> {
-    var found: Set<IPAddress> = []
-    var list: UnsafeMutablePointer<ifaddrs>?
-    guard unsafe getifaddrs(&list) == 0 else { return found }
-    defer { unsafe freeifaddrs(list) }
-    var next = unsafe list
-    while let entry = unsafe next {
-        unsafe next = entry.pointee.ifa_next
-        guard let address = unsafe entry.pointee.ifa_addr else { continue }
-        switch Int32(unsafe address.pointee.sa_family) {
-        case AF_INET:
-            let value = unsafe UnsafeRawPointer(address).load(as: sockaddr_in.self)
-            found.insert(.v4(UInt32(bigEndian: value.sin_addr.s_addr)))
-        case AF_INET6:
-            let value = unsafe UnsafeRawPointer(address).loadUnaligned(
-                fromByteOffset: 8, as: UInt128.self)
-            found.insert(.v6(UInt128(bigEndian: value)))
-        default: break
-        }
-    }
-    return found
 }

@@ -26,6 +26,12 @@ public protocol PolicyKernel: AnyObject {
     func status() throws(CommitFailure) -> KernelStatus?
     /// Takes weir's table away; false where there was none.
     func remove() throws(CommitFailure) -> Bool
+    /// The named counters of what is in force; empty where there is no table.
+    func counters() throws(CommitFailure) -> [String: CounterReading]
+    /// Hands over every tracked connection, once or, if it comes and goes, twice or not at all.
+    func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure)
+    /// Whether the table polices this host rather than what it forwards; nil for no table.
+    func isOnHost() throws(CommitFailure) -> Bool?
 }
 
 /// The kernel of this process's network namespace.
@@ -57,4 +63,14 @@ public final class LiveKernel: PolicyKernel {
     public func status() throws(CommitFailure) -> KernelStatus? { try committer.status() }
 
     public func remove() throws(CommitFailure) -> Bool { try committer.remove() }
+
+    public func counters() throws(CommitFailure) -> [String: CounterReading] {
+        try committer.counters()
+    }
+
+    public func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure) {
+        try committer.forEachConnection(body)
+    }
+
+    public func isOnHost() throws(CommitFailure) -> Bool? { try committer.isOnHost() }
 }

@@ -111,6 +111,35 @@ extension PolicyWriter {
             "weir: enable \(name)" + (seconds.map { " for \($0) s" } ?? ""), now)
     }
 
+    /// Enables a standby policy for a trigger.
+    /// - Parameters:
+    ///   - revision: content hash of the policies that the trigger was read from.
+    ///   - reason: what the log says.
+    /// - Returns: until when it is enabled now; never earlier than it was. nil where other
+    ///   policies came in force meanwhile: then nothing was done.
+    mutating func enable(
+        _ name: String, forSeconds seconds: Int64, of revision: String, reason: String,
+        nowEpochSeconds now: Int64
+    ) throws(WriteFailure) -> Int64? {
+        let (entry, policySet) = try policiesInForce()
+        guard entry.contentHash == revision else { return nil }
+        _ = try standby(name, policySet)
+        let until = now + seconds
+        let all = state.enabledPolicies(atEpochSeconds: now)
+        if let old = all.first(where: { $0.policy == name }),
+            old.untilEpochSeconds.map({ $0 >= until }) ?? true
+        {
+            return old.untilEpochSeconds ?? .max
+        }
+        let enabled =
+            all.filter { $0.policy != name }
+            + [EnabledPolicy(policy: name, untilEpochSeconds: until, who: TriggerAgent.name)]
+        _ = try switched(
+            entry, policySet, enabled, .enable,
+            "weir: enable \(name) for \(seconds) s: \(reason)", now, who: TriggerAgent.name)
+        return until
+    }
+
     public mutating func disable(
         _ policy: String, nowEpochSeconds now: Int64
     ) throws(WriteFailure) -> CommitOutcome {
@@ -129,13 +158,15 @@ extension PolicyWriter {
 
     private mutating func switched(
         _ entry: RecordedRevision, _ policySet: PolicySet, _ enabled: [EnabledPolicy],
-        _ operation: RecordedRevision.Operation, _ message: String, _ now: Int64
+        _ operation: RecordedRevision.Operation, _ message: String, _ now: Int64,
+        who: String? = nil
     ) throws(WriteFailure) -> CommitOutcome {
         guard let contents = store.contents(of: entry) else { throw Self.unknownPolicies }
         var request = CommitRequest(
             root: entry.root, policySet: policySet, contents: contents, operation: operation,
             message: message)
         request.enabled = enabled
+        request.who = who
         return try commit(request, nowEpochSeconds: now)
     }
 

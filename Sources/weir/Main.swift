@@ -23,6 +23,7 @@ struct Weir: ParsableCommand {
             Check.self, PlanCommand.self, Apply.self, Explain.self, Show.self, Compile.self,
             Fmt.self, Library.self, Remove.self, Repl.self, Confirm.self, ConfirmGuard.self,
             History.self, Rollback.self, Enable.self, Disable.self, Status.self,
+            Agent.self, Top.self,
         ])
 }
 

@@ -58,7 +58,7 @@ import WeirLab
 }
 
 /// A terminal of tmux's with the command in it.
-private final class Terminal {
+final class Terminal {
     static let isThere = (try? runCommand(["tmux", "-V"]))?.succeeded ?? false
     private let socket: String
 

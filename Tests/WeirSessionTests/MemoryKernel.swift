@@ -6,6 +6,7 @@
 import FoundationEssentials
 import Glibc
 import WeirDiagnostics
+import WeirKernel
 import WeirModel
 import WeirRuleset
 
@@ -62,6 +63,17 @@ final class MemoryKernel: PolicyKernel {
         generation += 1
         return table != nil
     }
+
+    var readings: [String: CounterReading] = [:]
+    var connections: [Connection] = []
+
+    func counters() throws(CommitFailure) -> [String: CounterReading] { readings }
+
+    func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure) {
+        for connection in connections { body(connection) }
+    }
+
+    func isOnHost() throws(CommitFailure) -> Bool? { table == nil ? nil : false }
 
     /// Somebody's own hand on the table.
     func change(_ body: (inout KernelTable) -> Void) {
