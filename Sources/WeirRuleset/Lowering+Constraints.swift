@@ -54,13 +54,20 @@ extension Lowering {
             constraints += policySet.loweredCaps(
                 id, own, name: name, table: &table, expires: expiry(id))
         }
+        var fingerprint = CapFingerprint(table)
+        for index in constraints.indices where constraints[index].constraintClass.isCap {
+            constraints[index].fingerprint = fingerprint.digits(constraints[index])
+        }
         var numbers: [String: UInt32] = [:]
         var result = ConstraintPlans()
         for kind in ConstraintClass.allCases {
             let own = constraints.filter { $0.constraintClass == kind }
             guard !own.isEmpty else { continue }
             result.counting.classes.insert(kind)
-            let given = assignNumbers(own.map(\.counterName), in: kind.range)
+            let recovery = recovery
+            let given = assignNumbers(own.map(\.counterName), in: kind.range) { index, number in
+                !kind.isCap || recovery.fingerprints[number] == own[index].fingerprint
+            }
             for (item, number) in zip(own, given) { numbers[item.name] = number }
         }
         func slots(_ prefix: String, _ holds: (ConstraintClass) -> Bool) -> [StagePlan] {
@@ -72,6 +79,7 @@ extension Lowering {
         countTotals(constraints, numbers, &result.counting)
         countPerKey(constraints, numbers, &result.counting)
         excessCounters(constraints, numbers)
+        keepCaps(constraints, numbers)
         return result
     }
 
@@ -104,7 +112,8 @@ extension Lowering {
                 limitMap.elements[key] = Element(
                     value: .object(item.name), comment: item.comment)
             case .cap(let count):
-                capSet.elements[key] = Element(connectionCount: count, comment: item.comment)
+                capSet.elements[key] = Element(
+                    connectionCount: count, comment: item.elementComment)
             }
         }
         limitMap.declareSize(previous: previous?.sets[ProgramName.limits])
@@ -123,7 +132,7 @@ extension Lowering {
                 measure: item.measure, scope: item.scope, constraintClass: item.constraintClass)
             members[kind, default: NamedSet(key: [.classid])]
                 .elements[ElementKey(UInt128(numbers[item.name] ?? 0))] = Element(
-                    comment: item.comment)
+                    comment: item.elementComment)
         }
         for (kind, set) in members {
             var set = set
@@ -131,6 +140,22 @@ extension Lowering {
             sets[kind.name] = set
         }
         result.keyedKinds = members.keys.sorted { $0.name < $1.name }
+    }
+
+    /// What a commit needs to know to let caps count what exists.
+    private mutating func keepCaps(
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32]
+    ) {
+        caps = constraints.compactMap { item in
+            guard case .cap(let connections) = item.measure else { return nil }
+            let kind = KeyedKind(
+                measure: item.measure, scope: item.scope, constraintClass: item.constraintClass)
+            return LoweredCap(
+                number: numbers[item.name] ?? 0, policy: item.policy, policyName: item.comment,
+                part: String(item.name.dropFirst(kernelName(item.policy).count + 1)),
+                connections: connections, scope: item.scope, boxes: item.boxes,
+                keyed: item.scope == .total ? nil : kind)
+        }
     }
 
     private mutating func excessCounters(

@@ -34,6 +34,8 @@ public struct LoweredProgram: Sendable {
     public let elementsByPolicy: [Int]
     /// Stages a new connection may pass through.
     public let stageCount: Int
+    /// Every cap, the parts of those with reservations each.
+    public let caps: [LoweredCap]
 }
 
 /// Compiles a policy set. Pure: the same input gives the same table.
@@ -86,6 +88,7 @@ struct Lowering {
     var objects: [String: NamedObject] = [:]
     var elementsByPolicy: [Int]
     var budget: Int
+    var caps: [LoweredCap] = []
     var cache: LoweringCache
 
     init(
@@ -139,7 +142,7 @@ struct Lowering {
             revision: options.revision, sets: sets, objects: objects, chains: program.chains)
         return LoweredProgram(
             ruleset: ruleset, elementsByPolicy: elementsByPolicy,
-            stageCount: stages.count)
+            stageCount: stages.count, caps: caps)
     }
 
     /// The name of a policy inside kernel names.
@@ -213,11 +216,15 @@ struct Lowering {
 
     /// Recovered numbers where the kernel has them, else the lowest that nobody had: a number that
     /// another policy gives up in the same commit would carry its counts over. `names` in order.
-    func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
-        var pool = IdentifierPool(
-            range: range, reserved: recovery.numbers.values.filter(range.contains))
-        var numbers = names.map { name -> UInt32? in
-            recovery.numbers[name].flatMap { range.contains($0) ? $0 : nil }
+    /// - Parameter keeps: whether the name at an index may keep a number that it had.
+    func assignNumbers(
+        _ names: [String], in range: ClosedRange<UInt32>,
+        keeping keeps: (Int, UInt32) -> Bool = { _, _ in true }
+    ) -> [UInt32] {
+        let taken = Array(recovery.numbers.values) + recovery.fingerprints.keys
+        var pool = IdentifierPool(range: range, reserved: taken.filter(range.contains))
+        var numbers = names.enumerated().map { index, name -> UInt32? in
+            recovery.numbers[name].flatMap { range.contains($0) && keeps(index, $0) ? $0 : nil }
         }
         for index in numbers.indices where numbers[index] == nil {
             numbers[index] = pool.allocate()

@@ -9,6 +9,8 @@ struct Recovery {
     private(set) var numbers: [String: UInt32] = [:]
     /// The stage that a constraint's number was found in.
     private(set) var stageOfConstraint: [UInt32: String] = [:]
+    /// What the cap of a number counts (``CapFingerprint``).
+    private(set) var fingerprints: [UInt32: String] = [:]
 
     init(_ previous: KernelTable?) {
         guard let previous else { return }
@@ -16,6 +18,13 @@ struct Recovery {
             for (key, element) in previous.sets[map]?.elements ?? [:] {
                 guard case .object(let name) = element.value else { continue }
                 numbers[name] = UInt32(truncatingIfNeeded: key.first)
+            }
+        }
+        for (name, set) in previous.sets
+        where name == ProgramName.caps || name.hasPrefix("cap") && set.key == [.classid] {
+            for (key, element) in set.elements {
+                fingerprints[UInt32(truncatingIfNeeded: key.first)] =
+                    CapFingerprint.digits(in: element.comment).map(String.init) ?? ""
             }
         }
         for (name, set) in previous.sets

@@ -37,14 +37,24 @@ struct ConnectionCutter {
 
     /// Only what this vantage polices: a gateway what crosses it, a host what begins or ends at
     /// it; never what conntrack expected because of another connection, nor loopback.
-    mutating func denies(_ connection: Connection) -> Bool {
+    func polices(_ connection: Connection) -> Bool {
         guard !connection.isClosed, connection.status & UInt32(expectedBit) == 0 else {
             return false
         }
         let flow = connection.flow
-        guard !isLoopback(flow.source),
-            (own.contains(flow.source) || own.contains(flow.destination)) == isOnHost
-        else { return false }
+        return !isLoopback(flow.source)
+            && (own.contains(flow.source) || own.contains(flow.destination)) == isOnHost
+    }
+
+    /// A connection that is policed and goes on.
+    mutating func leaves(_ connection: Connection) -> Bool {
+        polices(connection) && !denies(connection)
+    }
+
+    /// Whether the policies refuse a connection that is policed.
+    mutating func denies(_ connection: Connection) -> Bool {
+        guard polices(connection) else { return false }
+        let flow = connection.flow
         if decider == nil { decider = FlowDecider(policySet, in: state, table: table) }
         switch decider?.action(for: flow) {
         case .allow, nil: return false
