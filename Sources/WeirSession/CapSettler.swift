@@ -43,6 +43,10 @@ public enum CapSettler {
                 guard lock >= 0 else { return false }
                 defer { close(lock) }
                 guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { return true }
+                ftruncate(lock, 0)
+                // For whoever looks for it.
+                let process = Array("\(getpid())".utf8)
+                _ = unsafe pwrite(lock, process, process.count, 0)
                 try settleAll(&committer)
             }
             return true

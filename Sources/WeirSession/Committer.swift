@@ -58,7 +58,11 @@ public struct Committer: ~Copyable {
             policySet, state: state, onHost: isOnHost, table: cache.currentTable)
         var (cuts, live): ([Connection], [Connection]) = ([], [])
         for connection in try connections(that: { cutter.polices($0) }) {
-            if cutter.denies(connection) { cuts.append(connection) } else { live.append(connection) }
+            if cutter.denies(connection) {
+                cuts.append(connection)
+            } else {
+                live.append(connection)
+            }
         }
         let fresh = program.freshCaps(since: kernel)
         let classes = cache.currentTable ?? SetTable(policySet)

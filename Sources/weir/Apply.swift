@@ -64,7 +64,8 @@ struct Apply: ParsableCommand {
 func warn(_ outcome: CommitOutcome) {
     guard let problem = outcome.recountProblem else { return }
     Output.message(
-        "warning: caps that changed count from zero, without the connections that exist: \(problem)")
+        "warning: caps that changed count from zero, without the connections that exist: \(problem)"
+    )
 }
 
 /// `60s`, `5m`, `1h30m`.
