@@ -85,7 +85,8 @@ public struct Committer: ~Copyable {
         let after: UInt32
         do throws(CommitFailure) {
             after = try commit(
-                counted.delta, against: counted.kernel, generation: counted.generation)
+                counted.delta, to: plan.program.ruleset, against: counted.kernel,
+                generation: counted.generation)
         } catch {
             if let undo = counted.undo { takeBack(undo) }
             throw error
@@ -172,11 +173,13 @@ public struct Committer: ~Copyable {
     }
 
     /// - Returns: the generation afterwards.
+    /// - Parameter wanted: what the delta leads to, where elements of it can expire meanwhile.
     mutating func commit(
-        _ delta: Delta, against kernel: KernelTable?, generation: UInt32
+        _ delta: Delta, to wanted: Ruleset? = nil, against kernel: KernelTable?,
+        generation: UInt32
     ) throws(CommitFailure) -> UInt32 {
         guard !delta.isEmpty else { return generation }
-        var generation = generation
+        var (delta, generation) = (delta, generation)
         for _ in 0..<Self.attempts {
             do throws(KernelError) {
                 return try socket.apply(delta, expectedGeneration: generation)
@@ -187,6 +190,9 @@ public struct Committer: ~Copyable {
             let nowMilliseconds = currentTimeMilliseconds()
             guard Self.isUnchanged(now, since: kernel, nowMilliseconds) else { throw .overtaken }
             generation = current
+            // What expired in between cannot be deleted any more.
+            if let wanted { delta = wanted.delta(from: now, nowMilliseconds: nowMilliseconds) }
+            if delta.isEmpty { return generation }
         }
         throw .overtaken
     }
