@@ -92,7 +92,7 @@ let package = Package(
                 name: "WeirIntegrationTests",
                 dependencies: [
                     "WeirDiagnostics", "WeirModel", "WeirResolve", "WeirRuleset", "WeirKernel",
-                    "WeirLab", "WeirTesting",
+                    "WeirSession", "WeirLab", "WeirTesting",
                 ],
                 swiftSettings: strict),
             .testTarget(

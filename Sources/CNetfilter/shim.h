@@ -3,6 +3,7 @@
    <netinet/in.h> must come first, or <linux/in.h> collides with Glibc's module. */
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>

@@ -125,7 +125,7 @@ extension SealedBatch {
             if let place {
                 let element = elements[place]
                 what = operation.kind.text(ofElement: set.keyText(element.key))
-                origin = element.element.comment
+                origin = element.element.origin
             }
             // An element can expire between planning and committing.
             let expires = set.flags.contains(.timeout)

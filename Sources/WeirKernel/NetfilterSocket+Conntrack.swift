@@ -6,20 +6,35 @@
 import CNetfilter
 import Glibc
 import WeirModel
+import WeirRuleset
 
 extension NetfilterSocket {
     /// Hands every tracked connection of both address families to the closure.
     ///
-    /// Connections that come or go meanwhile may be missing, and one may come twice.
+    /// Connections that come or go meanwhile may be missing, and one may come twice. Shadows are
+    /// none (``readShadows()``).
     public mutating func forEachConnection(
         _ body: (Connection) throws(KernelError) -> Void
+    ) throws(KernelError) {
+        try forEachConnection(zone: nil) { (connection) throws(KernelError) in
+            if connection.zone != Recounting.zone { try body(connection) }
+        }
+    }
+
+    /// - Parameter zone: nil for all.
+    mutating func forEachConnection(
+        zone: UInt16?, _ body: (Connection) throws(KernelError) -> Void
     ) throws(KernelError) {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET.rawValue)
         _ = try request(
             type, family: UInt8(AF_UNSPEC), isDump: true, operation: "read the connections"
-        ) { _ in
+        ) { writer in
+            // Kernels before 6.8 take no notice.
+            if let zone { writer.put(CTA_ZONE, number: zone) }
         } _: { (message, bytes) throws(KernelError) in
-            guard let connection = Connection(message.attributes, in: bytes) else { return }
+            guard let connection = Connection(message.attributes, in: bytes),
+                zone == nil || connection.zone == zone
+            else { return }
             try body(connection)
         }
     }
@@ -51,9 +66,8 @@ extension NetfilterSocket {
     @discardableResult
     public mutating func delete(_ connection: Connection) throws(KernelError) -> Bool {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE.rawValue)
-        let family = connection.original.source.family == .v4 ? AF_INET : AF_INET6
         return try request(
-            type, family: UInt8(family), isDump: false, operation: "delete a connection"
+            type, family: connection.family, isDump: false, operation: "delete a connection"
         ) { writer in
             writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
             writer.put(CTA_ID, number: connection.id)
@@ -64,7 +78,7 @@ extension NetfilterSocket {
 }
 
 extension NetlinkWriter {
-    fileprivate mutating func tuple(_ tuple: ConnectionTuple) {
+    mutating func tuple(_ tuple: ConnectionTuple) {
         nest(CTA_TUPLE_IP) { writer in
             switch (tuple.source, tuple.destination) {
             case (.v4(let source), .v4(let destination)):

@@ -121,13 +121,15 @@ public struct NetfilterSocket: ~Copyable {
     /// - Parameter build: writes the request's attributes.
     /// - Returns: false when the kernel says that there is no such thing (ENOENT).
     mutating func request(
-        _ type: UInt16, family: UInt8, isDump: Bool, operation: String,
+        _ type: UInt16, family: UInt8, isDump: Bool, creates: Bool = false, operation: String,
         _ build: (inout NetlinkWriter) -> Void,
         _ body: (NetlinkMessage, Span<UInt8>) throws(KernelError) -> Void
     ) throws(KernelError) -> Bool {
         let sequence = takeSequences(1)
         var writer = NetlinkWriter()
-        let flags = NLM_F_REQUEST | (isDump ? NLM_F_ROOT | NLM_F_MATCH : NLM_F_ACK)
+        let flags =
+            NLM_F_REQUEST | (isDump ? NLM_F_ROOT | NLM_F_MATCH : NLM_F_ACK)
+            | (creates ? NLM_F_CREATE | NLM_F_EXCL : 0)
         writer.beginMessage(
             type: type, flags: UInt16(flags), sequence: sequence, family: family)
         build(&writer)

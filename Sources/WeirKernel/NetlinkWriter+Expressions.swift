@@ -59,6 +59,26 @@ extension NetlinkWriter {
         }
     }
 
+    mutating func storeConntrack(_ key: nft_ct_keys) {
+        expression("ct") {
+            $0.put(NFTA_CT_KEY, number: key.rawValue)
+            $0.put(NFTA_CT_SREG, number: Register.first.number)
+        }
+    }
+
+    mutating func immediate(host16 number: UInt16) {
+        expression("immediate") {
+            $0.put(NFTA_IMMEDIATE_DREG, number: Register.first.number)
+            $0.nest(NFTA_IMMEDIATE_DATA) {
+                $0.put(
+                    NFTA_DATA_VALUE,
+                    bytes: isLittleEndian
+                        ? [UInt8(truncatingIfNeeded: number), UInt8(number >> 8)]
+                        : [UInt8(number >> 8), UInt8(truncatingIfNeeded: number)])
+            }
+        }
+    }
+
     mutating func loadPayload(
         _ base: nft_payload_bases, offset: UInt32, length: UInt32,
         into register: Register = .first

@@ -42,6 +42,9 @@ struct RuleEncoder {
                 mask: UInt32(IPS_CONFIRMED.rawValue).hostBytes, xor: [0, 0, 0, 0],
                 statesOperation: false)
             writer.compare(NFT_CMP_NEQ, host: 0)
+        case .setConnectionZone(let zone):
+            writer.immediate(host16: zone)
+            writer.storeConntrack(NFT_CT_ZONE)
         case .connectionDirection(let direction):
             writer.loadConntrack(NFT_CT_DIRECTION)
             writer.compare(NFT_CMP_EQ, [direction == .original ? 0 : 1])

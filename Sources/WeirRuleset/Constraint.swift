@@ -30,6 +30,13 @@ struct LoweredConstraint {
     /// and leaves them with the next clock tick only; so what keeps others out of reserved places
     /// comes before the whole, or a storm of refused connections would fill the whole.
     var order = 0
+    /// Of a cap: what it counts (``CapFingerprint``).
+    var fingerprint = ""
+
+    /// Of the element that counts in the kernel.
+    var elementComment: String {
+        fingerprint.isEmpty ? comment : CapFingerprint.comment(comment, fingerprint)
+    }
 
     var counterName: String {
         switch constraintClass {

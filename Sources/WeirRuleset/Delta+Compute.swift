@@ -173,7 +173,7 @@ private struct DeltaBuilder {
             added.append(.init(key, new))
             delta.counts.elementsChanged += 1
             if want.countsConnections {
-                restart(.cap, want.keyText(key), origin: new.comment)
+                restart(.cap, want.keyText(key), origin: new.origin)
             }
         }
         for (key, element) in want.elements
@@ -268,7 +268,7 @@ private struct DeltaBuilder {
         guard set.countsConnections else { return }
         for (key, element) in set.liveElements(nowMilliseconds: now)
         where held.sets[name]?.elements[key] != nil {
-            restart(.cap, set.keyText(key), origin: element.comment)
+            restart(.cap, set.keyText(key), origin: element.origin)
         }
     }
 

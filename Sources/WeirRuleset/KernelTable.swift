@@ -50,8 +50,9 @@ public struct KernelTable: Sendable, Equatable {
         else { return false }
         return sets.allSatisfy { name, set in
             guard let old = earlier.sets[name], set.sameDefinition(as: old) else { return false }
+            let soon = nowMilliseconds + expiryToleranceMilliseconds
             let expired = old.elements.filter {
-                set.elements[$0.key] == nil && !$0.value.isLive(nowMilliseconds: nowMilliseconds)
+                set.elements[$0.key] == nil && !$0.value.isLive(nowMilliseconds: soon)
             }
             return set.elements.count + expired.count == old.elements.count
                 && set.elements.allSatisfy { key, element in

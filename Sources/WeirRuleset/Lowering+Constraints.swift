@@ -49,6 +49,7 @@ extension Lowering {
         if let known = memory.constraints {
             if known.records.elementsEqual(now, by: ===) {
                 sets.merge(known.sets) { $1 }
+                caps = known.caps(for: constraining)
                 return known.plans(for: constraining)
             }
             for name in known.objects { objects[name] = nil }
@@ -56,7 +57,7 @@ extension Lowering {
         let before = Set(sets.keys)
         let (plans, names) = newConstraintPlans(constraining)
         memory.constraints = ConstraintMemory(
-            records: now, policies: constraining, plans: plans,
+            records: now, policies: constraining, plans: plans, caps: caps,
             sets: sets.filter { !before.contains($0.key) }, objects: names)
         return plans
     }
@@ -78,7 +79,10 @@ extension Lowering {
             let own = constraints.filter { $0.constraintClass == kind }
             guard !own.isEmpty else { continue }
             result.counting.classes.insert(kind)
-            let given = assignNumbers(own.map(\.counterName), in: kind.range)
+            let recovery = recovery
+            let given = assignNumbers(own.map(\.counterName), in: kind.range) { index, number in
+                !kind.isCap || recovery.fingerprints[number] == own[index].fingerprint
+            }
             for (item, number) in zip(own, given) { numbers[item.name] = number }
         }
         func slots(_ prefix: String, _ holds: (ConstraintClass) -> Bool) -> [StagePlan] {
@@ -90,6 +94,7 @@ extension Lowering {
         countTotals(constraints, numbers, &result.counting)
         countPerKey(constraints, numbers, &result.counting)
         excessCounters(constraints, numbers)
+        keepCaps(constraints, numbers)
         return (result, constraints.flatMap { [$0.name, $0.counterName] })
     }
 
@@ -122,7 +127,8 @@ extension Lowering {
                 limitMap.elements[key] = Element(
                     value: .object(item.name), comment: item.comment)
             case .cap(let count):
-                capSet.elements[key] = Element(connectionCount: count, comment: item.comment)
+                capSet.elements[key] = Element(
+                    connectionCount: count, comment: item.elementComment)
             }
         }
         limitMap.declareSize(previous: previous?.sets[ProgramName.limits])
@@ -141,7 +147,7 @@ extension Lowering {
                 measure: item.measure, scope: item.scope, constraintClass: item.constraintClass)
             members[kind, default: NamedSet(key: [.classid])]
                 .elements[ElementKey(UInt128(numbers[item.name] ?? 0))] = Element(
-                    comment: item.comment)
+                    comment: item.elementComment)
         }
         for (kind, set) in members {
             var set = set
@@ -149,6 +155,22 @@ extension Lowering {
             sets[kind.name] = set
         }
         result.keyedKinds = members.keys.sorted { $0.name < $1.name }
+    }
+
+    /// What a commit needs to know to let caps count what exists.
+    private mutating func keepCaps(
+        _ constraints: [LoweredConstraint], _ numbers: [String: UInt32]
+    ) {
+        caps = constraints.compactMap { item in
+            guard case .cap(let connections) = item.measure else { return nil }
+            let kind = KeyedKind(
+                measure: item.measure, scope: item.scope, constraintClass: item.constraintClass)
+            return LoweredCap(
+                number: numbers[item.name] ?? 0, policy: item.policy, policyName: item.comment,
+                part: String(item.name.dropFirst(records[item.policy.index].kernelName.count + 1)),
+                connections: connections, scope: item.scope, boxes: item.boxes,
+                keyed: item.scope == .total ? nil : kind)
+        }
     }
 
     private mutating func excessCounters(

@@ -34,6 +34,8 @@ public struct LoweredProgram: Sendable {
     public let elementsByPolicy: [Int]
     /// Stages a new connection may pass through.
     public let stageCount: Int
+    /// Every cap, the parts of those with reservations each.
+    public let caps: [LoweredCap]
 }
 
 /// Compiles a policy set. Pure: the same input gives the same table.
@@ -89,6 +91,7 @@ struct Lowering {
     var memory: LoweringMemory
     var elementsByPolicy: [Int]
     var budget: Int
+    var caps: [LoweredCap] = []
     var cache: LoweringCache
 
     init(
@@ -148,7 +151,7 @@ struct Lowering {
         cache.keep(memory)
         return LoweredProgram(
             ruleset: ruleset, elementsByPolicy: elementsByPolicy,
-            stageCount: stages.count)
+            stageCount: stages.count, caps: caps)
     }
 
     // MARK: Admission
@@ -198,10 +201,14 @@ struct Lowering {
 
     /// Recovered numbers where the kernel has them, else the lowest that nobody had: a number that
     /// another policy gives up in the same commit would carry its counts over. `names` in order.
-    func assignNumbers(_ names: [String], in range: ClosedRange<UInt32>) -> [UInt32] {
+    /// - Parameter keeps: whether the name at an index may keep a number that it had.
+    func assignNumbers(
+        _ names: [String], in range: ClosedRange<UInt32>,
+        keeping keeps: (Int, UInt32) -> Bool = { _, _ in true }
+    ) -> [UInt32] {
         guard !names.isEmpty else { return [] }
-        var numbers = names.map { name -> UInt32? in
-            recovery.number(of: name).flatMap { range.contains($0) ? $0 : nil }
+        var numbers = names.enumerated().map { index, name -> UInt32? in
+            recovery.number(of: name).flatMap { range.contains($0) && keeps(index, $0) ? $0 : nil }
         }
         guard numbers.contains(nil) else { return numbers.compactMap { $0 } }
         var pool = IdentifierPool(range: range, reserved: recovery.numbers(in: range))

@@ -13,6 +13,7 @@ public struct LoweringCache: Sendable {
     private var vantage: Vantage?
     private var table: SetTable?
     private var records = PolicyRecords()
+    private var fingerprint = CapFingerprint()
     private var spaces: [String: (used: [SetID], classes: StageClasses)] = [:]
     private var stages: [String: (key: StageKey, stage: CompiledStage)] = [:]
     private var slots: [String: SlotMemory] = [:]
@@ -52,7 +53,7 @@ public struct LoweringCache: Sendable {
             let policy = policySet.policies[index]
             return PolicyRecord(
                 policy, layerName: policySet.layers[policy.layer].name, table: &table,
-                concerns: own)
+                fingerprint: &fingerprint, concerns: own)
         }
         records.keep(made, policySet)
         return (table, made)

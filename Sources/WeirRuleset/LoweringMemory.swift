@@ -57,9 +57,21 @@ struct ConstraintMemory: Sendable {
     let records: [PolicyRecord]
     let policies: [PolicyID]
     let plans: ConstraintPlans
+    let caps: [LoweredCap]
     let sets: [String: NamedSet]
     /// Names of their objects.
     let objects: [String]
+
+    /// The caps of the same policies under the numbers that they have now.
+    func caps(for now: [PolicyID]) -> [LoweredCap] {
+        guard now != policies else { return caps }
+        let renamed = Dictionary(uniqueKeysWithValues: zip(policies, now))
+        return caps.map { cap in
+            var cap = cap
+            cap.policy = renamed[cap.policy] ?? cap.policy
+            return cap
+        }
+    }
 
     /// The plans for the same policies under the numbers that they have now.
     func plans(for now: [PolicyID]) -> ConstraintPlans {

@@ -30,6 +30,7 @@ extension Statement {
             let words = ConnectionState.allCases.filter(states.contains).map(\.rawValue)
             return "ct state \(words.joined(separator: ","))"
         case .connectionConfirmed: return "ct status confirmed"
+        case .setConnectionZone(let zone): return "ct zone set \(zone)"
         case .connectionDirection(let direction): return "ct direction \(direction.rawValue)"
         case .day(let day): return "meta day \(day)"
         case .hours(let first, let last): return "meta hour \(first)-\(last)"

@@ -26,7 +26,8 @@ final class PolicyRecord: Sendable {
     var expiry: Int64? { policy.activation.until.map { $0 * 1000 } }
 
     init(
-        _ policy: Policy, layerName: String, table: inout SetTable, concerns own: Bitset?
+        _ policy: Policy, layerName: String, table: inout SetTable,
+        fingerprint: inout CapFingerprint, concerns own: Bitset?
     ) {
         self.policy = policy
         literals = policy.literalRanges
@@ -51,11 +52,15 @@ final class PolicyRecord: Sendable {
             case nil: ""
             }
         verdictCounter = word.isEmpty ? "" : kernelName + word
-        constraints =
+        var constraints =
             boxes.isEmpty
             ? []
             : policy.loweredLimits(boxes, shape, name: kernelName, comment: comment)
                 + policy.loweredCaps(boxes, name: kernelName, comment: comment, table: &table)
+        for index in constraints.indices where constraints[index].constraintClass.isCap {
+            constraints[index].fingerprint = fingerprint.digits(constraints[index], table)
+        }
+        self.constraints = constraints
     }
 }
 

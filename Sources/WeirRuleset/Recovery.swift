@@ -15,6 +15,8 @@ final class Recovery {
     }()
     /// The stage that a constraint's number was found in.
     private(set) lazy var stageOfConstraint: [UInt32: String] = stages()
+    /// What the cap of a number counts (``CapFingerprint``).
+    private(set) lazy var fingerprints: [UInt32: String] = counted()
 
     init(_ previous: KernelTable?) { self.previous = previous }
 
@@ -40,9 +42,21 @@ final class Recovery {
 
     /// All numbers of a range that somebody has.
     func numbers(in range: ClosedRange<UInt32>) -> [UInt32] {
-        var found: [UInt32] = []
+        var found = fingerprints.keys.filter(range.contains)
         forEachNumber { if range.contains($1) { found.append($1) } }
         return found
+    }
+
+    private func counted() -> [UInt32: String] {
+        var fingerprints: [UInt32: String] = [:]
+        for (name, set) in previous?.sets ?? [:]
+        where name == ProgramName.caps || name.hasPrefix("cap") && set.key == [.classid] {
+            for (key, element) in set.elements {
+                fingerprints[UInt32(truncatingIfNeeded: key.first)] =
+                    CapFingerprint.digits(in: element.comment).map(String.init) ?? ""
+            }
+        }
+        return fingerprints
     }
 
     private func stages() -> [UInt32: String] {

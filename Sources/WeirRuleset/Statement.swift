@@ -39,6 +39,8 @@ public enum Statement: Sendable, Hashable {
     case connectionState(Set<ConnectionState>)
     /// `ct status confirmed`: the connection was let through before, whatever its state.
     case connectionConfirmed
+    /// `ct zone set 7`: the zone in which the packet's connection is looked for.
+    case setConnectionZone(UInt16)
     /// `ct direction original`, `ct direction reply`
     case connectionDirection(ConnectionDirection)
     /// `meta day 1`: the day of the week in UTC; 0 is Sunday.

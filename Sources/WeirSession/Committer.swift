@@ -21,7 +21,11 @@ public enum CommitFailure: Error, Sendable {
 /// The one connection to the kernel of this process.
 public struct Committer: ~Copyable {
     private var cache = LoweringCache()
-    private var socket: NetfilterSocket
+    var socket: NetfilterSocket
+    /// Of the last commit: why existing connections are not counted by caps that changed.
+    public private(set) var recountProblem: String?
+    /// Of the last commit: connections that such caps count by a shadow.
+    public private(set) var shadowsMade = 0
     /// What the kernel held after this process's last commit, which saves reading it again as
     /// long as nobody else commits.
     private var known: (table: KernelTable, generation: UInt32)?
@@ -54,12 +58,24 @@ public struct Committer: ~Copyable {
             from: kernel, nowMilliseconds: state.epochSeconds * 1000)
         var cutter = ConnectionCutter(
             policySet, state: state, onHost: isOnHost, table: cache.currentTable)
-        let cuts = findsCuts ? try connections(that: { cutter.denies($0) }) : []
+        var (cuts, live): ([Connection], [Connection]) = ([], [])
+        if findsCuts {
+            for connection in try connections(that: { cutter.polices($0) }) {
+                if cutter.denies(connection) {
+                    cuts.append(connection)
+                } else {
+                    live.append(connection)
+                }
+            }
+        }
+        let fresh = program.freshCaps(since: kernel)
+        let classes = cache.currentTable ?? SetTable(policySet)
+        var matcher = CapMatcher(fresh, table: classes)
         let plan = Plan(
             program: program, kernel: kernel, generation: generation, delta: delta,
             changes: PolicyChanges(from: kernel, to: program.ruleset, delta: delta),
             foreignChains: try foreignChains(program.ruleset), cuts: cutter.groups(cuts),
-            cutter: cutter)
+            cutter: cutter, recounts: matcher.recounts(live), matcher: matcher)
         return (plan, diagnostics)
     }
 
@@ -68,7 +84,17 @@ public struct Committer: ~Copyable {
     @discardableResult
     public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
         known = nil
-        let after = try commit(plan.delta, against: plan.kernel, generation: plan.generation)
+        let counted = try countExisting(plan)
+        (recountProblem, shadowsMade) = (counted.problem, counted.shadows)
+        let after: UInt32
+        do throws(CommitFailure) {
+            after = try commit(
+                counted.delta, to: plan.program.ruleset, against: counted.kernel,
+                generation: counted.generation)
+        } catch {
+            if let undo = counted.undo { takeBack(undo) }
+            throw error
+        }
         known = (KernelTable(holding: plan.program.ruleset), after)
         var cutter = plan.cutter
         var count = 0
@@ -82,7 +108,20 @@ public struct Committer: ~Copyable {
         return count
     }
 
-    private mutating func connections(
+    /// Removes what was there for counting only. Where that fails too, the next commit does it.
+    private mutating func takeBack(_ undo: Delta) {
+        for _ in 0..<3 {
+            do throws(KernelError) {
+                let generation = try socket.generation()
+                try socket.apply(undo, expectedGeneration: generation)
+                return
+            } catch {
+                guard error.reason == .lostRace else { return }
+            }
+        }
+    }
+
+    mutating func connections(
         that holds: (Connection) -> Bool
     ) throws(CommitFailure) -> [Connection] {
         do throws(KernelError) {
@@ -163,11 +202,13 @@ public struct Committer: ~Copyable {
     }
 
     /// - Returns: the generation afterwards.
-    private mutating func commit(
-        _ delta: Delta, against kernel: KernelTable?, generation: UInt32
+    /// - Parameter wanted: what the delta leads to, where elements of it can expire meanwhile.
+    mutating func commit(
+        _ delta: Delta, to wanted: Ruleset? = nil, against kernel: KernelTable?,
+        generation: UInt32
     ) throws(CommitFailure) -> UInt32 {
         guard !delta.isEmpty else { return generation }
-        var generation = generation
+        var (delta, generation) = (delta, generation)
         for _ in 0..<Self.attempts {
             do throws(KernelError) {
                 return try socket.apply(delta, expectedGeneration: generation)
@@ -178,6 +219,9 @@ public struct Committer: ~Copyable {
             let nowMilliseconds = currentTimeMilliseconds()
             guard Self.isUnchanged(now, since: kernel, nowMilliseconds) else { throw .overtaken }
             generation = current
+            // What expired in between cannot be deleted any more.
+            if let wanted { delta = wanted.delta(from: now, nowMilliseconds: nowMilliseconds) }
+            if delta.isEmpty { return generation }
         }
         throw .overtaken
     }

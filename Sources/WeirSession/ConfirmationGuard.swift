@@ -20,18 +20,23 @@ public enum ConfirmationGuard {
         { id in
             guard let binary = DurableFile.resolvedIfThere("/proc/self/exe") else { return false }
             let arguments = [binary, command, id, "--state", state.path]
-            if isUnderSystemd {
-                let unit = [
-                    "systemd-run", "--quiet", "--collect", "--unit=weir-confirm-\(id)",
-                    "--description=takes a weir commit back unless it is confirmed",
-                ]
-                if Subprocess.run(unit + arguments)?.succeeded == true {
-                    return waitUntilReady(state, id)
-                }
-            }
-            guard startDetached(arguments) else { return false }
-            return waitUntilReady(state, id)
+            let isStarted = launch(
+                arguments, unit: "weir-confirm-\(id)",
+                description: "takes a weir commit back unless it is confirmed")
+            return isStarted && waitUntilReady(state, id)
         }
+    }
+
+    /// Starts a process that outlives this one, its terminal and its login.
+    static func launch(_ arguments: [String], unit: String, description: String) -> Bool {
+        if isUnderSystemd {
+            let service = [
+                "systemd-run", "--quiet", "--collect", "--unit=\(unit)",
+                "--description=\(description)",
+            ]
+            if Subprocess.run(service + arguments)?.succeeded == true { return true }
+        }
+        return startDetached(arguments)
     }
 
     /// Waits for the deadline, then takes the commit back. Ends early where it was confirmed.

@@ -32,8 +32,18 @@ struct ConnectionCutter {
         self.table = table
     }
 
+    func polices(_ connection: Connection) -> Bool {
+        !connection.isClosed && view.includes(connection)
+    }
+
+    /// A connection that is policed and goes on.
+    mutating func leaves(_ connection: Connection) -> Bool {
+        polices(connection) && !denies(connection)
+    }
+
+    /// Whether the policies refuse a connection that is policed.
     mutating func denies(_ connection: Connection) -> Bool {
-        guard !connection.isClosed, view.includes(connection) else { return false }
+        guard polices(connection) else { return false }
         let flow = connection.flow
         if decider == nil { decider = FlowDecider(policySet, in: state, table: table) }
         switch decider?.action(for: flow) {

@@ -79,6 +79,12 @@ extension PolicyStatus {
                 "unconfirmed: \(pending.message), "
                     + "\(max(0, pending.deadlineEpochSeconds - now)) s left")
         }
+        if shadows > 0 {
+            lines.append(
+                "settling: caps that changed count \(shadows) earlier "
+                    + "connection\(shadows == 1 ? "" : "s") until they end"
+                    + (isSettlingResumed ? "; resumed, since nobody did it" : ""))
+        }
         return lines.joined(separator: "\n")
     }
 

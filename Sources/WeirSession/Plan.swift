@@ -25,7 +25,7 @@ public struct PolicyChanges: Sendable, Equatable {
             touched.insert(operation.origin)
             switch operation.kind {
             case .addElements(let elements, _, _), .deleteElements(let elements, _, _):
-                for item in elements { touched.insert(item.element.comment) }
+                for item in elements { touched.insert(item.element.origin) }
             default: break
             }
         }
@@ -71,6 +71,9 @@ public struct Plan: Sendable {
     /// Live connections that the policy set denies and the commit would end.
     public let cuts: [CutGroup]
     let cutter: ConnectionCutter
+    /// Caps that count existing connections from the start.
+    public internal(set) var recounts: [CapRecount] = []
+    var matcher: CapMatcher?
 
     public var isEmpty: Bool { delta.isEmpty }
 

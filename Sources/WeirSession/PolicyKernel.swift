@@ -24,6 +24,10 @@ public protocol PolicyKernel: AnyObject {
     func record(gitCommit: String) throws(CommitFailure)
     /// What is in force, with counters; nil for no table.
     func status() throws(CommitFailure) -> KernelStatus?
+    /// Connections that a cap counts by their shadows, since it changed.
+    func shadowCount() -> Int
+    /// Why the last commit's new caps do not count what exists; nil where they do.
+    var recountProblem: String? { get }
     /// Takes weir's table away; false where there was none.
     func remove() throws(CommitFailure) -> Bool
     /// The named counters of what is in force; empty where there is no table.
@@ -32,6 +36,11 @@ public protocol PolicyKernel: AnyObject {
     func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure)
     /// Whether the table polices this host rather than what it forwards; nil for no table.
     func isOnHost() throws(CommitFailure) -> Bool?
+}
+
+extension PolicyKernel {
+    public func shadowCount() -> Int { 0 }
+    public var recountProblem: String? { nil }
 }
 
 /// The kernel of this process's network namespace.
@@ -52,7 +61,15 @@ public final class LiveKernel: PolicyKernel {
             policySet, revision: revision, state: state, onHost: onHost, findsCuts: findsCuts)
     }
 
-    public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }
+    public func commit(_ plan: Plan) throws(CommitFailure) -> Int {
+        let cut = try committer.commit(plan)
+        if committer.shadowsMade > 0 { CapSettler.start(.standard()) }
+        return cut
+    }
+
+    public func shadowCount() -> Int { (try? committer.shadowCount()) ?? 0 }
+
+    public var recountProblem: String? { committer.recountProblem }
 
     public func revision() throws(CommitFailure) -> Revision? { try committer.revision() }
 

@@ -28,6 +28,10 @@ public struct PolicyStatus: Sendable {
     public var uncommitted: [String] = []
     public var enabled: [EnabledPolicy] = []
     public var pending: PendingConfirmation?
+    /// Connections that caps count by their shadows, since the caps changed.
+    public var shadows = 0
+    /// Whether nobody was there to give their places back, and somebody is now.
+    public var isSettlingResumed = false
 
     /// Whether the kernel enforces what the files say, and HEAD has them.
     public var isInAgreement: Bool {
@@ -50,6 +54,8 @@ public struct PolicyStatus: Sendable {
         enabled = state.enabledPolicies(atEpochSeconds: nowEpochSeconds)
         pending = state.pendingConfirmation()
         guard let kernel else { return }
+        shadows = kernel.shadowCount()
+        if shadows > 0 { isSettlingResumed = CapSettler.start(state) }
         do throws(CommitFailure) {
             inForce = try kernel.revision()
             guard let inForce else { return }
@@ -111,6 +117,6 @@ extension Delta {
     }
 
     private static func owner(_ item: KeyedElement) -> String {
-        item.element.comment.isEmpty ? "" : " (\(item.element.comment))"
+        item.element.origin.isEmpty ? "" : " (\(item.element.origin))"
     }
 }

@@ -32,6 +32,8 @@ public struct CommitOutcome: Sendable {
     public var plan: Plan?
     /// Live connections that were ended because they are denied now.
     public var connectionsCut = 0
+    /// Why caps that changed do not count the connections that exist; nil where they do.
+    public var recountProblem: String?
 }
 
 /// A commit that was worked out.
@@ -82,6 +84,7 @@ public struct PolicyWriter: ~Copyable {
         var outcome = try finish(&journal)
         outcome.plan = prepared.plan
         outcome.connectionsCut = cut
+        outcome.recountProblem = kernel.recountProblem
         return outcome
     }
 

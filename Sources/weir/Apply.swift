@@ -52,11 +52,20 @@ struct Apply: ParsableCommand {
             Output.write(
                 "applied: revision \(shortRevision(plan.program.ruleset.revision))"
                     + (cut > 0 ? "; \(cut) live connection\(cut == 1 ? "" : "s") cut" : ""))
+            warn(outcome)
             if let confirm {
                 Output.write("unconfirmed: `weir confirm` within \(confirm.seconds) s keeps it")
             }
         }
     }
+}
+
+/// Says where caps that changed do not count what exists.
+func warn(_ outcome: CommitOutcome) {
+    guard let problem = outcome.recountProblem else { return }
+    Output.message(
+        "warning: caps that changed count from zero, without the connections that exist: \(problem)"
+    )
 }
 
 /// `60s`, `5m`, `1h30m`.
@@ -77,6 +86,7 @@ func writing(
     do throws(WriteFailure) {
         var writer = try PolicyWriter(.standard(), try openKernel(onHost))
         if let report = try writer.recover() { Output.message(report.text) }
+        if let report = writer.resumeSettling() { Output.message(report) }
         return try body(&writer)
     } catch {
         throw stop(error, sources)

@@ -22,6 +22,7 @@ struct Weir: ParsableCommand {
         subcommands: [
             Check.self, PlanCommand.self, Apply.self, Explain.self, Show.self, Compile.self,
             Fmt.self, Library.self, Remove.self, Repl.self, Confirm.self, ConfirmGuard.self,
+            SettleCaps.self,
             History.self, Rollback.self, Enable.self, Disable.self, Status.self,
             Agent.self, Top.self,
         ])

@@ -34,6 +34,7 @@ func describe(_ plan: Plan, _ policySet: PolicySet) -> String {
             lines.append("restarts: \(restart.kind.rawValue) \(restart.name) (\(restart.origin))")
         }
     }
+    lines += recountLines(plan)
     for cut in plan.cuts.prefix(20) {
         lines.append(
             paint("cuts", "31")
@@ -49,6 +50,28 @@ func describe(_ plan: Plan, _ policySet: PolicySet) -> String {
                 + ": it may drop what weir allows")
     }
     return lines.joined(separator: "\n")
+}
+
+/// Caps that do not start at nothing.
+private func recountLines(_ plan: Plan) -> [String] {
+    let shown = 20
+    var lines = plan.recounts.prefix(shown).map { cap in
+        let one = cap.live == 1
+        let each = cap.scope == .total ? "" : " per \(cap.scope.rawValue)"
+        var text =
+            "counts: \(cap.policy) \(cap.part), at most \(cap.connections)\(each), starts with the "
+            + "\(cap.live) connection\(one ? "" : "s") that exist\(one ? "s" : "")"
+        if cap.full > 0 {
+            text +=
+                cap.scope == .total
+                ? "; it is full" : "; \(cap.full) \(cap.full == 1 ? "is" : "are") full"
+        }
+        return text
+    }
+    if plan.recounts.count > shown {
+        lines.append("counts: … and \(plan.recounts.count - shown) more caps")
+    }
+    return lines
 }
 
 private func policyLines(_ plan: Plan, _ policySet: PolicySet) -> [String] {
@@ -97,6 +120,14 @@ private struct PlanDocument: Encodable {
         let port: String
         let connections: Int
     }
+    struct Count: Encodable {
+        let policy: String
+        let cap: String
+        let connections: UInt32
+        let per: String
+        let live: Int
+        let full: Int
+    }
     let version = 1
     let changes: Bool
     let revision: String
@@ -108,6 +139,7 @@ private struct PlanDocument: Encodable {
     let elements: Int
     let stages: Int
     let restarts: [Restart]
+    let counts: [Count]
     let cuts: [Cut]
     let foreignChains: [ForeignChain]
 }
@@ -123,6 +155,11 @@ func planJSON(_ plan: Plan, _ policySet: PolicySet) throws -> String {
             stages: plan.program.stageCount,
             restarts: plan.delta.restarts.map {
                 .init(kind: $0.kind.rawValue, name: $0.name, policy: $0.origin)
+            },
+            counts: plan.recounts.map {
+                .init(
+                    policy: $0.policy, cap: $0.part, connections: $0.connections,
+                    per: $0.scope.rawValue, live: $0.live, full: $0.full)
             },
             cuts: plan.cuts.map {
                 .init(

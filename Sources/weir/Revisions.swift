@@ -40,6 +40,20 @@ struct ConfirmGuard: ParsableCommand {
     }
 }
 
+/// The process that gives back places; not for people.
+struct SettleCaps: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: CapSettler.command,
+        abstract: "Give back places of connections that a changed cap counts.",
+        shouldDisplay: false)
+
+    @Option var state: String
+
+    func run() throws {
+        if !CapSettler.run(StateDirectory(path: state)) { throw Stop(.refused) }
+    }
+}
+
 struct History: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the operations so far: who, when, why, what changed.")
@@ -131,6 +145,7 @@ struct Status: ParsableCommand {
 }
 
 private func report(_ outcome: CommitOutcome) {
+    warn(outcome)
     let entry = outcome.revision
     Output.write("revision \(entry.number): \(entry.message)")
     if !entry.changeSummary.isEmpty { Output.write("  \(entry.changeSummary)") }

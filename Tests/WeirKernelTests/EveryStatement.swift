@@ -161,6 +161,7 @@ private func everyChain() -> [String: Chain] {
                 Rule([.ecnCapable(.ipv4), .markECN(.ipv4)]),
                 Rule([.ecnCapable(.ipv6), .markECN(.ipv6)]),
                 Rule([.connectionConfirmed, .verdict(.return)]),
+                Rule([.setConnectionZone(0xFE17)]),
                 Rule([.day(1), .hours(32_400, 61_199), .verdict(.return)]),
                 Rule([.connectionDirection(.original), .verdict(.jump("empty"))]),
                 Rule([.connectionDirection(.reply), .verdict(.jump("empty"))]),

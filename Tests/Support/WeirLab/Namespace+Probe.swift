@@ -56,4 +56,29 @@ extension Namespace {
             return OutcomeCount(attempts.run())
         }
     }
+
+    /// Tries flows in turn at a steady rate, closing what stands at once, until told to end.
+    public func attempt(
+        _ flows: [Flow], perSecond: Int, timeoutMilliseconds: Int = 300, until isOver: () -> Bool
+    ) throws(LabFailure) -> OutcomeCount {
+        try run { () throws(LabFailure) in
+            let start = monotonicMilliseconds()
+            var begun = 0
+            return try withoutActuallyEscaping(isOver) { isOver throws(LabFailure) in
+                let attempts = try ProbeRun(
+                    timeoutMilliseconds: timeoutMilliseconds, window: 4096
+                ) {
+                    while Int64(begun) * 1000 >= (monotonicMilliseconds() - start)
+                        * Int64(perSecond)
+                    {
+                        if isOver() { return nil }
+                        usleep(300)
+                    }
+                    begun += 1
+                    return isOver() ? nil : Probe(flows[begun % flows.count])
+                }
+                return OutcomeCount(attempts.run())
+            }
+        }
+    }
 }

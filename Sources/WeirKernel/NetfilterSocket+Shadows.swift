@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// Shadows: entries of conntrack that stand in for connections which a new cap has to count. The
+// kernel counts a connection only while it is being set up; a shadow has the same addresses and
+// ports in a zone of its own, and never gets beyond that. As long as it stands the cap counts it,
+// and whoever deletes it gives the place back.
+
+import CNetfilter
+import Glibc
+import WeirModel
+import WeirRuleset
+
+extension NetfilterSocket {
+    /// Makes a connection's shadow; its mark is the connection's ``Connection/id``.
+    /// - Returns: false where conntrack takes no more, or knows the protocol only by its packets.
+    public mutating func makeShadow(of connection: Connection) throws(KernelError) -> Bool {
+        guard LoopbackCounter.canLead(connection.original.protocolNumber) else { return false }
+        let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
+        let isTCP = connection.original.protocolNumber == UInt8(IPPROTO_TCP)
+        // In case nobody is left to delete it: as long as TCP itself may idle.
+        let seconds: UInt32 = isTCP ? 432_000 : 86_400
+        do throws(KernelError) {
+            _ = try request(
+                type, family: connection.family, isDump: false, creates: true,
+                operation: "let a cap count a connection"
+            ) { writer in
+                writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
+                writer.nest(CTA_TUPLE_REPLY) { $0.tuple(connection.reply) }
+                writer.put(CTA_ZONE, number: Recounting.zone)
+                writer.put(CTA_TIMEOUT, number: seconds)
+                writer.put(CTA_MARK, number: connection.id)
+                guard isTCP else { return }
+                writer.nest(CTA_PROTOINFO) { writer in
+                    writer.nest(CTA_PROTOINFO_TCP) {
+                        $0.put(
+                            CTA_PROTOINFO_TCP_STATE,
+                            number: Connection.TCPState.established.rawValue)
+                    }
+                }
+            } _: { _, _ in
+            }
+            return true
+        } catch {
+            switch error.code {
+            case EEXIST: return try adoptShadow(of: connection)
+            case ENOMEM, ENOSPC, ENFILE, EOPNOTSUPP, EINVAL: return false
+            default: throw error
+            }
+        }
+    }
+
+    /// Lets a shadow that there is stand for this connection, and not for an earlier one with the
+    /// same addresses and ports.
+    private mutating func adoptShadow(of connection: Connection) throws(KernelError) -> Bool {
+        let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
+        return try request(
+            type, family: connection.family, isDump: false,
+            operation: "let a cap count a connection"
+        ) { writer in
+            writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
+            writer.put(CTA_ZONE, number: Recounting.zone)
+            writer.put(CTA_MARK, number: connection.id)
+        } _: { _, _ in
+        }
+    }
+
+    /// All shadows.
+    public mutating func readShadows() throws(KernelError) -> [Connection] {
+        var shadows: [Connection] = []
+        try forEachConnection(zone: Recounting.zone) { shadows.append($0) }
+        return shadows
+    }
+
+    /// Whether what a shadow stands for still holds a place.
+    public mutating func isAlive(behind shadow: Connection) throws(KernelError) -> Bool {
+        let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET.rawValue)
+        var isAlive = false
+        _ = try request(
+            type, family: shadow.family, isDump: false, operation: "look for a connection"
+        ) { writer in
+            writer.nest(CTA_TUPLE_ORIG) { $0.tuple(shadow.original) }
+        } _: { message, bytes in
+            guard let found = Connection(message.attributes, in: bytes) else { return }
+            isAlive = found.id == shadow.mark && !found.isClosed
+        }
+        return isAlive
+    }
+}
+
+extension Connection {
+    var family: UInt8 { UInt8(original.source.family == .v4 ? AF_INET : AF_INET6) }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+//
+// A new cap, or one that counts something else from now on, has to count the connections that are
+// there already. The kernel adds a connection to a count only while it is being set up, so each is
+// stood in for by another entry of conntrack, its shadow, that exists in a zone of its own and was
+// never set up. A small packet to loopback, marked and with the cap's number as its priority, leads
+// the shadow through the cap. All this happens in the table before the commit that makes the cap
+// count: what leads there is here, the packets are the kernel target's.
+
+public import WeirModel
+
+/// A cap, or the part of one that some reservations keep out.
+public struct LoweredCap: Sendable {
+    /// What the packets that it covers lead to.
+    public let number: UInt32
+    public internal(set) var policy: PolicyID
+    /// As the policy's comments say it.
+    public let policyName: String
+    /// `cap1`, `cap1.without1`
+    public let part: String
+    public let connections: UInt32
+    public let scope: CountingScope
+    /// The flows, over the classes of the set table that it was compiled with.
+    public let boxes: [Box]
+    let keyed: KeyedKind?
+}
+
+/// How packets for counting are recognised.
+public enum Recounting {
+    /// The packet mark that they carry.
+    public static let mark: UInt32 = 0x7765_6972
+    /// The conntrack zone in which shadows stand.
+    public static let zone: UInt16 = 0xFE17
+    static let entryChain = "recount"
+    static let countChain = "recounted"
+}
+
+/// What a commit's new caps need before they can count what exists.
+public struct Recount: Sendable {
+    /// Makes their elements, and the chains that lead packets to them.
+    public let before: Delta
+    /// Takes that away again, for a commit that did not happen.
+    public let undo: Delta
+    /// The table after `before`.
+    public let prepared: KernelTable
+}
+
+extension LoweredProgram {
+    /// The caps that have counted nothing when this program is in force: new ones, and those that
+    /// mean something else than before. Not those whose whole set must be replaced; of these a
+    /// delta says that they restart.
+    public func freshCaps(since kernel: KernelTable?) -> [LoweredCap] {
+        caps.filter { cap in
+            guard let keyed = cap.keyed else {
+                guard isPreparable(ProgramName.caps, kernel) else { return false }
+                let held = kernel?.sets[ProgramName.caps]
+                return held?.elements[ElementKey(UInt128(cap.number))] == nil
+            }
+            guard keyed.dynamicSets.allSatisfy({ isPreparable($0, kernel) }) else { return false }
+            let key = ElementKey(UInt128(cap.number))
+            return kernel?.sets[keyed.name]?.elements[key] == nil
+                || keyed.dynamicSets.contains { kernel?.sets[$0] == nil }
+        }
+    }
+
+    /// Whether a set can be there before the commit: it is already, or nothing stands in its way.
+    private func isPreparable(_ name: String, _ kernel: KernelTable?) -> Bool {
+        guard let kernel, let held = kernel.sets[name] else {
+            return kernel?.foreignSets.contains(name) != true
+        }
+        return !kernel.foreignSets.contains(name)
+            && ruleset.sets[name]?.sameDefinition(as: held) == true
+    }
+
+    /// The steps before a commit in which these fresh caps count what exists.
+    public func recount(_ fresh: [LoweredCap], kernel: KernelTable?) -> Recount {
+        var builder = RecountBuilder(ruleset, kernel)
+        builder.add(fresh)
+        return builder.recount
+    }
+}
+
+extension KeyedKind {
+    var dynamicSets: [String] { ["\(name).4", "\(name).6"] }
+}
+
+private struct RecountBuilder {
+    private let wanted: Ruleset
+    private var prepared: KernelTable
+    private var before: Delta
+    private var undo: Delta
+    private var undoings: [Delta.Operation] = []
+
+    init(_ wanted: Ruleset, _ kernel: KernelTable?) {
+        self.wanted = wanted
+        prepared = kernel ?? KernelTable(family: wanted.family, name: wanted.name)
+        before = Delta(family: wanted.family, table: wanted.name)
+        undo = before
+        before.revision = kernel?.revision ?? Revision()
+        undo.revision = before.revision
+        // Rules compare what they look up in network order where the set has intervals; none has.
+        if kernel == nil {
+            before.operations.append(.init(.createTable(comment: Ruleset.tableComment)))
+            undoings.append(.init(.deleteTable))
+        }
+    }
+
+    var recount: Recount {
+        var undo = undo
+        // Without a table before, all there is to undo is the table.
+        undo.operations =
+            undoings.first?.kind == .deleteTable ? [undoings[0]] : undoings.reversed()
+        return Recount(before: before, undo: undo, prepared: prepared)
+    }
+
+    mutating func add(_ fresh: [LoweredCap]) {
+        let totals = fresh.filter { $0.keyed == nil }
+        let keyed = fresh.filter { $0.keyed != nil }
+        if !totals.isEmpty { addSet(ProgramName.caps) }
+        for name in Set(keyed.flatMap { $0.keyed?.dynamicSets ?? [] }).sorted() { addSet(name) }
+        addElements(totals)
+        var rules = [Rule([.setConnectionZone(Recounting.zone)])]
+        if !totals.isEmpty {
+            rules.append(
+                Rule([.lookup([.priority], set: ProgramName.caps), .verdict(.drop)]))
+        }
+        for cap in keyed { rules += Self.rules(cap) }
+        rules.append(Rule([.verdict(.drop)]))
+        addChain(Recounting.countChain, Chain(rules: rules))
+        addChain(
+            Recounting.entryChain,
+            Chain(
+                hook: Chain.Hook(point: .prerouting, priority: -500),
+                rules: [
+                    Rule(
+                        [
+                            .inputInterface("lo"), .equals(.mark, Recounting.mark),
+                            .verdict(.goto(Recounting.countChain)),
+                        ], comment: "weir counts what exists")
+                ]))
+    }
+
+    private static func rules(_ cap: LoweredCap) -> [Rule] {
+        guard let kind = cap.keyed else { return [] }
+        return [(NetworkFamily.ipv4, "4"), (.ipv6, "6")].map { family, suffix in
+            Rule([
+                .equals(.priority, cap.number), .networkFamily(family),
+                .learnConnectionCount(
+                    [.priority] + kind.selectors(family, .original), cap.connections,
+                    set: "\(kind.name).\(suffix)"),
+                .verdict(.drop),
+            ])
+        }
+    }
+
+    private mutating func addSet(_ name: String) {
+        guard prepared.sets[name] == nil, let set = wanted.sets[name] else { return }
+        before.operations.append(.init(.addSet(name, set.definition)))
+        undoings.append(.init(.deleteSet(name)))
+        var held = set.asHeld
+        held.elements = [:]
+        prepared.sets[name] = held
+    }
+
+    private mutating func addElements(_ caps: [LoweredCap]) {
+        guard let set = wanted.sets[ProgramName.caps] else { return }
+        let elements = caps.compactMap { cap -> Delta.KeyedElement? in
+            let key = ElementKey(UInt128(cap.number))
+            return set.elements[key].map { .init(key, $0) }
+        }.sorted { $0.key < $1.key }
+        guard !elements.isEmpty else { return }
+        let definition = set.definition
+        before.operations.append(
+            .init(.addElements(elements, set: ProgramName.caps, definition)))
+        undoings.append(.init(.deleteElements(elements, set: ProgramName.caps, definition)))
+        for item in elements {
+            prepared.sets[ProgramName.caps]?.elements[item.key] = item.element
+        }
+    }
+
+    private mutating func addChain(_ name: String, _ chain: Chain) {
+        before.operations.append(.init(.addChain(name, chain.hook)))
+        for rule in chain.rules { before.operations.append(.init(.addRule(rule, chain: name))) }
+        undoings.append(.init(.deleteChain(name)))
+        undoings.append(.init(.flushChain(name)))
+        prepared.chains[name] = KernelChain(
+            hook: chain.hook, rules: chain.fingerprints(family: wanted.family))
+    }
+}
