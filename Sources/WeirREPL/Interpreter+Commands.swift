@@ -36,6 +36,8 @@ extension Interpreter {
         case .enable: return try enable(&words)
         case .disable: return try disable(&words)
         case .edit: return try edit(words)
+        case .fix: return try fix(words)
+        case .plan: return try plan(&words)
         case .layer: return try chooseLayer(words)
         case .file: return try chooseFile(words)
         case .merge: return try merge(words)
@@ -46,7 +48,6 @@ extension Interpreter {
         switch command {
         case .check: return check()
         case .diff: return diff()
-        case .plan: return plan()
         case .confirm: return confirm()
         case .undo: return step(session.undo(), "took back", "nothing is left to undo")
         case .redo: return step(session.redo(), "staged again", "nothing was undone")
@@ -119,7 +120,10 @@ extension Interpreter {
         return .done
     }
 
-    private func plan() -> LineOutcome {
+    private func plan(_ words: inout CommandWords) throws(StagingError) -> LineOutcome {
+        session.acceptsLockout = try takesLockout(&words)
+        defer { session.acceptsLockout = false }
+        try words.end()
         do throws(SessionFailure) {
             let (plan, policySet) = try session.plan()
             host.write(host.describePlan(plan, policySet))
@@ -128,6 +132,17 @@ extension Interpreter {
         } catch {
             return failed(error)
         }
+    }
+
+    /// `--operator none`: one's own connection may be cut.
+    func takesLockout(_ words: inout CommandWords) throws(StagingError) -> Bool {
+        guard let text = try words.take(option: "--operator") else { return false }
+        guard text == "none" else {
+            throw StagingError(
+                "\(quoted(text)) is not `none`",
+                help: "start the prompt with `--operator FLOW` to protect another connection")
+        }
+        return true
     }
 
     private func explain(_ flow: String) -> LineOutcome {
@@ -250,6 +265,25 @@ extension Interpreter {
             return .done
         }
         return stage([StagedEdit(.put(key, text: edited, isVerbatim: true))])
+    }
+
+    /// Stages what mends a finding that was shown.
+    private func fix(_ words: CommandWords) throws(StagingError) -> LineOutcome {
+        let list = fixes?.list ?? []
+        let number = words.words.first.map { Int($0) } ?? (list.count == 1 ? 1 : nil)
+        guard words.words.count <= 1, let number, list.indices.contains(number - 1) else {
+            throw StagingError(
+                list.isEmpty ? "no fix was shown" : "which fix?",
+                help: list.count > 1
+                    ? "`\\fix N` with one of the numbers 1 to \(list.count) shown above"
+                    : "`\\check` shows the findings, and what mends them")
+        }
+        guard let draft = fixes?.draft, draft.changedPaths(from: session.work.draft).isEmpty else {
+            throw StagingError(
+                "the policies changed since the fixes were shown",
+                help: "`\\check` shows what there is now")
+        }
+        return stage(draft.stagedEdits(making: list[number - 1]))
     }
 
     private func chooseLayer(_ words: CommandWords) throws(StagingError) -> LineOutcome {

@@ -20,6 +20,8 @@ extension Interpreter {
         }
         options.usesGit = !words.take(flag: "--no-git")
         let isSure = words.take(flag: "-y")
+        session.acceptsLockout = try takesLockout(&words)
+        defer { session.acceptsLockout = false }
         try words.end()
         if !isSure, let ask = host.ask {
             do throws(SessionFailure) {
@@ -198,8 +200,14 @@ extension Interpreter {
     func failed(_ failure: SessionFailure) -> LineOutcome {
         switch failure {
         case .unsound(let diagnostics, let sources):
-            show(diagnostics.filter { $0.severity == .error }, sources)
-            error("the staged policies have errors; nothing was applied", help: nil)
+            let errors = diagnostics.filter { $0.severity == .error }
+            show(errors, sources)
+            let isLockout = errors.allSatisfy { $0.code == "lockout" }
+            error(
+                isLockout
+                    ? "the commit would cut your own connection; nothing was applied"
+                    : "the staged policies have errors; nothing was applied",
+                help: isLockout ? "`\\commit --operator none` makes it all the same" : nil)
         case .conflicts(let conflicts):
             showConflicts(conflicts)
             error("nothing was applied", help: nil)

@@ -28,6 +28,8 @@ public final class Interpreter {
     var file: String?
     /// Lines that are not complete yet.
     private var pending: [String] = []
+    /// The fixes that were shown last, by their numbers less one, and what they are fixes of.
+    private(set) var fixes: (list: [FixIt], draft: PolicyDraft)?
 
     public init(_ session: PolicySession, host: PromptHost) {
         self.session = session
@@ -96,7 +98,7 @@ public final class Interpreter {
             host.write("type clauses; an empty line ends")
             return .done
         case .wrong(let diagnostics, let sources):
-            show(diagnostics, sources)
+            show(diagnostics, sources, areFixable: false)
             return .failed
         case .failed(let problem):
             error(problem.message, help: problem.help)
@@ -138,12 +140,20 @@ public final class Interpreter {
 
     // MARK: Output
 
-    func show(_ diagnostics: [Diagnostic], _ sources: SourceMap) {
+    /// - Parameter areFixable: whether they are about the staged policies, so that `\fix` can take
+    ///   up what mends them.
+    func show(_ diagnostics: [Diagnostic], _ sources: SourceMap, areFixable: Bool = true) {
         let renderer = TextRenderer(sources: sources, colour: host.colour)
         let ordered = diagnostics.enumerated().sorted {
             ($0.element.severity, $0.offset) < ($1.element.severity, $1.offset)
         }
-        for (_, diagnostic) in ordered { host.writeError(renderer.render(diagnostic)) }
+        var list: [FixIt] = []
+        for (_, diagnostic) in ordered {
+            host.writeError(
+                renderer.render(diagnostic, firstFix: areFixable ? list.count + 1 : nil))
+            list += diagnostic.fixIts
+        }
+        fixes = areFixable ? (list, session.work.draft) : nil
     }
 
     func error(_ message: String, help: String?) {

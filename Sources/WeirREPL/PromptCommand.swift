@@ -5,14 +5,16 @@
 
 /// A backslash command.
 public enum PromptCommand: String, CaseIterable, Sendable {
-    case help, check, diff, plan, commit, confirm, undo, redo, reset, stage, rollback, history
+    case help, check, fix, diff, plan, commit, confirm, undo, redo, reset, stage, rollback, history
     case explain, show, top, status, enable, disable, edit, layer, file, merge, quit
 
     /// What may follow the name.
     public var usage: String {
         switch self {
         case .help: "[COMMAND]"
-        case .commit: "[-m MSG] [--confirm 60s] [--no-git] [-y]"
+        case .commit: "[-m MSG] [--confirm 60s] [--no-git] [--operator none] [-y]"
+        case .plan: "[--operator none]"
+        case .fix: "[N]"
         case .stage: "[-p | --all]"
         case .rollback: "[N]"
         case .explain: "FLOW"
@@ -30,6 +32,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         switch self {
         case .help: "this list, or one command with its example"
         case .check: "everything that is wrong with the staged policies"
+        case .fix: "stage what mends a finding: the fix of that number, as shown last"
         case .diff: "what is staged: the files' lines, then the policies"
         case .plan: "what a commit would change in the kernel, and whom it hits"
         case .commit: "put what is staged in force, into its files and into git"
@@ -58,6 +61,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         switch self {
         case .help: "\\help commit"
         case .check: "\\check"
+        case .fix: "\\fix 1"
         case .diff: "\\diff"
         case .plan: "\\plan"
         case .commit: "\\commit --confirm 60s -m \"shed the batch tier\""

@@ -16,11 +16,16 @@ public struct FixRun {
         public let fix: FixIt
     }
 
+    /// A finding without its place, which moves; with what stands there, for two may read alike.
     private struct Identity: Hashable {
         let code: String
         let message: String
+        let text: String?
 
-        init(_ diagnostic: Diagnostic) { (code, message) = (diagnostic.code, diagnostic.message) }
+        init(_ diagnostic: Diagnostic, _ sources: SourceMap) {
+            (code, message) = (diagnostic.code, diagnostic.message)
+            text = diagnostic.range.map { sources[$0.source].text(in: $0.bytes) }
+        }
     }
 
     private struct Candidate {
@@ -31,7 +36,9 @@ public struct FixRun {
     private let base: PolicyDraft
     private var draft: PolicyDraft
     private let options: AnalysisOptions
-    private var tried: Set<Identity> = []
+    /// What did not mend what it was to mend.
+    private var refused: Set<Identity> = []
+    private static let most = 10_000
     /// The policy set with the fixes that were made.
     public private(set) var checked: CheckedPolicySet
     private var diagnostics: [Diagnostic]
@@ -51,7 +58,7 @@ public struct FixRun {
     /// Makes fixes until there are none left.
     /// - Parameter report: hears of each that was made, with the texts that its places are in.
     public mutating func run(_ report: (Made, SourceMap) -> Void) {
-        while true {
+        while count < Self.most {
             let candidates = self.candidates()
             if candidates.isEmpty { return }
             if attempt(candidates, report) { continue }
@@ -66,9 +73,9 @@ public struct FixRun {
         var taken: [SourceRange] = []
         for diagnostic in diagnostics {
             guard diagnostic.fixIts.count == 1, diagnostic.fixIts[0].isAutomatic else { continue }
-            let identity = Identity(diagnostic)
+            let identity = Identity(diagnostic, checked.sources)
             let ranges = diagnostic.fixIts[0].edits.map(\.range)
-            guard !tried.contains(identity),
+            guard !refused.contains(identity),
                 !ranges.contains(where: { range in taken.contains { isNear(range, $0) } })
             else { continue }
             let candidate = Candidate(
@@ -95,21 +102,30 @@ public struct FixRun {
         return lines(a).overlaps(lines(b))
     }
 
+    private static func counts(_ list: [Diagnostic], _ sources: SourceMap) -> [Identity: Int] {
+        Dictionary(list.map { (Identity($0, sources), 1) }, uniquingKeysWith: +)
+    }
+
     private mutating func attempt(
         _ candidates: [Candidate], _ report: (Made, SourceMap) -> Void
     ) -> Bool {
-        if candidates.count == 1 { tried.insert(candidates[0].identity) }
         var next = draft
         next.apply(candidates.flatMap(\.made.fix.edits))
         let result = CheckedPolicySet(next.load(), options: options)
         let found = result.diagnostics
-        let left = Set(found.map(Identity.init))
+        let left = Self.counts(found, result.sources)
+        var wanted = Self.counts(diagnostics, checked.sources)
+        for candidate in candidates { wanted[candidate.identity, default: 0] -= 1 }
         let errors = { (list: [Diagnostic]) in list.count { $0.severity == .error } }
         guard errors(found) <= errors(diagnostics),
             (result.policySet == nil) == (checked.policySet == nil),
-            candidates.allSatisfy({ !left.contains($0.identity) })
-        else { return false }
-        tried.formUnion(candidates.map(\.identity))
+            candidates.allSatisfy({
+                left[$0.identity, default: 0] <= wanted[$0.identity, default: 0]
+            })
+        else {
+            if candidates.count == 1 { refused.insert(candidates[0].identity) }
+            return false
+        }
         for candidate in candidates { report(candidate.made, checked.sources) }
         count += candidates.count
         draft = next

@@ -210,7 +210,7 @@ public struct PolicyDraft: Sendable {
             }
         case .drop(let name):
             guard let (file, range) = find(name) else { throw unknown(name) }
-            replace(file, SyntaxEdits(file.parsed).removing(range))
+            replace(file, SyntaxEdits(file.parsed).removingTidily(range))
         case .rename(let layer, let from, let to):
             try rename(layer: layer, from, to)
         }

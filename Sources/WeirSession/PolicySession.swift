@@ -4,7 +4,7 @@
 // commit. It prints nothing and asks nothing; the prompt, scripts and tests drive it alike.
 
 import Glibc
-import WeirAnalysis
+public import WeirAnalysis
 public import WeirDiagnostics
 public import WeirKernel
 public import WeirModel
@@ -66,6 +66,12 @@ public final class PolicySession {
     /// Whether inventories, and nothing else, were read again since the last analysis.
     private var isLandscapeNew = false
     private(set) var head: String?
+    /// Connections that no commit may cut unnoticed.
+    public var channels: [ProtectedChannel] = [] {
+        didSet { (analyzer, checkedCache) = (nil, nil) }
+    }
+    /// Whether a commit may cut them all the same.
+    public var acceptsLockout = false
 
     /// - Parameter kernel: nil opens the one of this network namespace.
     public init(
@@ -205,7 +211,8 @@ public final class PolicySession {
     private func analyze(_ policySet: PolicySet) -> [Finding] {
         defer { analyzed = policySet }
         guard var current = analyzer, let analyzed else {
-            let fresh = Analyzer(policySet, options: AnalysisOptions(epochSeconds: now()))
+            let fresh = Analyzer(
+                policySet, options: AnalysisOptions(epochSeconds: now(), channels: channels))
             analyzer = fresh
             (touched, isLandscapeNew) = ([], false)
             return fresh.findings
@@ -253,14 +260,6 @@ public final class PolicySession {
     }
 
     // MARK: Plan and commit
-
-    private func sound() throws(SessionFailure) -> PolicySet {
-        let checked = self.checked
-        guard let policySet = checked.policySet, !checked.hasErrors else {
-            throw .unsound(checked.diagnostics, checked.sources)
-        }
-        return policySet
-    }
 
     /// What a commit would do.
     public func plan() throws(SessionFailure) -> (Plan, PolicySet) {

@@ -157,8 +157,12 @@ struct PolicyPlace {
         var new = ""
         var position = unit.start
         for edit in edits.sorted(by: { $0.range.start < $1.range.start }) {
-            new += source.text(in: position..<edit.range.start) + edit.replacement
-            position = edit.range.end
+            // Two clauses that go may both take what divides them.
+            if edit.range.start > position {
+                new += source.text(in: position..<edit.range.start)
+            }
+            new += edit.replacement
+            position = max(position, edit.range.end)
         }
         new += source.text(in: position..<unit.end)
         if canonical(old) == old, let better = canonical(new) { new = better }

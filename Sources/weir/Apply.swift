@@ -23,13 +23,16 @@ struct Apply: ParsableCommand {
     @OptionGroup var location: PolicyPath
     @OptionGroup var format: JSONFlag
     @OptionGroup var vantage: VantageOption
+    @OptionGroup var way: OperatorOption
     @Option(help: "Undo the commit unless it is confirmed within this time: 60s, 5m.")
     var confirm: Duration?
     @Option(name: .shortAndLong, help: "What the log says about it.")
     var message = "weir apply"
 
     func run() throws {
-        let ready = try loadWithoutErrors(location.path, onHost: vantage.onHost ?? false)
+        let ready = try loadWithoutErrors(location.path) { policySet in
+            try way.channels(policySet) { vantage.onHost ?? isTableOnHost() }
+        }
         let outcome = try writing(onHost: vantage.onHost, sources: ready.sources) {
             (writer: inout PolicyWriter) throws(WriteFailure) in
             let now = currentState().epochSeconds

@@ -4,6 +4,7 @@
 // policy set, print what is wrong with it, go on only if nothing is.
 
 import ArgumentParser
+import FoundationEssentials
 import Glibc
 import WeirAnalysis
 import WeirDiagnostics
@@ -39,6 +40,57 @@ struct VantageOption: ParsableArguments {
     var onHost: Bool? { vantage.map { $0 == .host } }
 }
 
+/// Whose connection no commit may cut.
+struct OperatorOption: ParsableArguments {
+    @Option(
+        name: .customLong("operator"),
+        help: """
+            A connection that must not be cut: a flow such as '192.0.2.7 -> 10.0.0.1 tcp/22', at a \
+            host just the address that you come from; may be repeated. `none`: cut what you like. \
+            Without it: the SSH connection that this runs over.
+            """)
+    var flows: [String] = []
+
+    /// - Parameters:
+    ///   - policySet: for the names in flows; nil where it could not be read.
+    ///   - onHost: whether this host itself is policed; asked only where it matters.
+    func channels(
+        _ policySet: PolicySet?, onHost: () -> Bool
+    ) throws -> [ProtectedChannel] {
+        if flows == ["none"] { return [] }
+        if flows.isEmpty {
+            guard ProcessInfo.processInfo.environment["SSH_CONNECTION"] != nil else { return [] }
+            return operatorChannels(onHost: onHost())
+        }
+        guard let policySet else { return [] }
+        return try flows.flatMap { text -> [ProtectedChannel] in
+            if let address = IPAddress(text) {
+                let here = ownAddresses().filter { $0.family == address.family }
+                return here.sorted { $0.description < $1.description }.map { own in
+                    ProtectedChannel(
+                        .operatorConnection,
+                        Flow(
+                            source: address, destination: own,
+                            port: PortPoint(protocolNumber: IPProtocol.tcp, port: 22)))
+                }
+            }
+            switch parseFlow(text, in: policySet) {
+            case .success(let flows):
+                return flows.map { ProtectedChannel(.operatorConnection, $0) }
+            case .failure(let problem):
+                Output.error("--operator: \(problem.message)", help: problem.help)
+                throw Stop(.unusable)
+            }
+        }
+    }
+}
+
+/// Whether the table in force polices this host; false where there is none or it cannot be read.
+func isTableOnHost() -> Bool {
+    guard let kernel = try? LiveKernel(), let status = try? kernel.status() else { return false }
+    return status.table.isOnHost
+}
+
 /// The time by which policies are in force now.
 func currentState() -> PolicyState { PolicyState(epochSeconds: Int64(time(nil))) }
 
@@ -51,24 +103,27 @@ struct ReadyPolicies {
     var sources: SourceMap { checked.sources }
 }
 
-/// Reads a policy set and finds what is wrong with it.
-///
-/// - Parameter onHost: where a commit is meant: its vantage, so that the operator's own connection
-///   is protected.
-func check(_ path: String, onHost: Bool? = nil) -> CheckedPolicySet {
-    CheckedPolicySet(
-        PolicySetLoader().load(path),
-        options: AnalysisOptions(
-            epochSeconds: currentState().epochSeconds,
-            channels: onHost.map { operatorChannels(onHost: $0) } ?? []))
-}
-
 /// Reads a policy set; prints its diagnostics and stops where one is an error.
-func loadWithoutErrors(_ path: String, onHost: Bool? = nil) throws -> ReadyPolicies {
-    let checked = check(path, onHost: onHost)
+///
+/// - Parameter channels: what no commit may cut, where a commit is meant.
+func loadWithoutErrors(
+    _ path: String, channels: (PolicySet?) throws -> [ProtectedChannel] = { _ in [] }
+) throws -> ReadyPolicies {
+    let loaded = PolicySetLoader().load(path)
+    let checked = CheckedPolicySet(
+        loaded,
+        options: AnalysisOptions(
+            epochSeconds: currentState().epochSeconds, channels: try channels(loaded.policySet)))
     guard let policySet = checked.policySet, !checked.hasErrors else {
         Output.diagnostics(checked.diagnostics, checked.sources)
-        Output.error("the policy set has errors; nothing was applied")
+        let isLockout = checked.diagnostics.allSatisfy {
+            $0.severity < .error || $0.code == FindingCode.lockout.rawValue
+        }
+        Output.error(
+            isLockout
+                ? "this would cut your own connection; nothing was applied"
+                : "the policy set has errors; nothing was applied",
+            help: isLockout ? "`--operator none` goes on all the same" : nil)
         throw Stop(checked.isUnreadable ? .unusable : .refused)
     }
     Output.diagnostics(checked.diagnostics.filter { $0.severity > .note }, checked.sources)

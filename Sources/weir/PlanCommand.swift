@@ -18,11 +18,14 @@ struct PlanCommand: ParsableCommand {
     @OptionGroup var location: PolicyPath
     @OptionGroup var format: JSONFlag
     @OptionGroup var vantage: VantageOption
+    @OptionGroup var way: OperatorOption
     @Flag(help: "Exit with 2 where there are changes, 0 where there are none, 1 on an error.")
     var detailedExitcode = false
 
     func run() throws {
-        let ready = try loadWithoutErrors(location.path, onHost: vantage.onHost ?? false)
+        let ready = try loadWithoutErrors(location.path) { policySet in
+            try way.channels(policySet) { vantage.onHost ?? isTableOnHost() }
+        }
         var committer = try openCommitter()
         let plan = try makePlan(ready, &committer, onHost: vantage.onHost)
         if format.json {

@@ -25,6 +25,7 @@ struct Repl: ParsableCommand {
     var script: String?
     @Option(name: .customShort("c"), help: "Run this line instead of a prompt; may be repeated.")
     var commands: [String] = []
+    @OptionGroup var way: OperatorOption
     @Flag(help: "Go on after a line that was refused.")
     var keepGoing = false
     @Flag(help: "Print each line behind its prompt before it runs, for a transcript.")
@@ -35,6 +36,9 @@ struct Repl: ParsableCommand {
             script == nil && commands.isEmpty && isatty(STDIN_FILENO) == 1
             && isatty(STDOUT_FILENO) == 1
         let session = PolicySession(location.path)
+        session.channels = try way.channels(
+            way.flows.isEmpty ? nil : session.checked.policySet
+        ) { session.isOnHost }
         let host = self.host(isTerminal)
         let interpreter = Interpreter(session, host: host)
         start(session, interpreter, isTerminal)
