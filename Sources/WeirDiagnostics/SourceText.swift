@@ -48,9 +48,15 @@ public struct SourceText: Sendable {
     public func line(_ number: Int) -> String {
         guard number >= 1, number <= lineStarts.count else { return "" }
         let start = lineStarts[number - 1]
+        return text(in: start..<start + contentLength(ofLine: number))
+    }
+
+    /// Bytes of a line (from 1) without its line end.
+    func contentLength(ofLine number: Int) -> Int {
+        let start = lineStarts[number - 1]
         var end = number < lineStarts.count ? lineStarts[number] - 1 : bytes.count
         if end > start, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        return String(decoding: bytes[start..<max(start, end)], as: UTF8.self)
+        return max(0, end - start)
     }
 
     public func text(in range: Range<Int>) -> String {

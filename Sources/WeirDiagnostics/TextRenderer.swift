@@ -57,18 +57,21 @@ public struct TextRenderer: Sendable {
     private func excerpt(_ range: SourceRange, mark: String, label: String?, width: Int) -> String {
         let text = sources[range.source]
         let position = text.position(at: range.start)
-        let line = printable(text.line(position.line)).unicodeScalars
-        let end = text.position(at: range.end)
-        let last = end.line == position.line ? end.column : line.count + 1
-        let marked = line.dropFirst(position.column - 1).prefix(max(0, last - position.column))
+        let line = text.line(position.line)
+        let lineStart = text.lineStarts[position.line - 1]
+        let lineEnd = lineStart + text.contentLength(ofLine: position.line)
+        // Of the bytes, and not of characters: what is no UTF-8 is shown as something else.
+        let marked = text.text(in: range.start..<max(range.start, min(range.end, lineEnd)))
+        let before = text.text(in: lineStart..<max(lineStart, range.start))
         let carets = String(
-            repeating: mark, count: max(1, marked.reduce(0) { $0 + columns($1) }))
-        let lead = line.prefix(position.column - 1)
+            repeating: mark,
+            count: max(1, printable(marked).unicodeScalars.reduce(0) { $0 + columns($1) }))
+        let lead = printable(before).unicodeScalars
             .map { $0 == "\t" ? "\t" : String(repeating: " ", count: columns($0)) }.joined()
         let pad = String(repeating: " ", count: width)
         let suffix = label.map { " " + printable($0) } ?? ""
         return "\(pad) --> \(printable(sources.location(range)))\n"
-            + "\(gutter(position.line, width)) | \(String(line))\n"
+            + "\(gutter(position.line, width)) | \(printable(line))\n"
             + "\(pad) | \(lead)\(paint(carets + suffix, mark == "^" ? "1;31" : "1;34"))\n"
     }
 

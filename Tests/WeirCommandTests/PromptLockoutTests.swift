@@ -37,9 +37,8 @@ import WeirLab
         let lab = try CommandLab()
         try lab.namespace.ip(
             """
-            link add weir-a type dummy
-            address add 10.9.0.1/24 dev weir-a
-            link set weir-a up
+            address add 10.9.0.1/32 dev lo
+            link set lo up
             """)
         let path = try lab.policies("set", Self.policies)
         let applied = try overSSH(lab, "apply", path, "--vantage", "host")
@@ -94,11 +93,13 @@ import WeirLab
         let clash = "policy shut { from web to db on tcp/5000-6000; reject }"
         let result = try lab.weir(
             "repl", path, "--keep-going", "-c", "\\layer baseline", "-c", clash, "-c", "\\fix",
-            "-c", "\\fix 2", "-c", "\\fix 1", "-c", "\\diff")
+            "-c", "\\fix 2", "-c", "\\diff", "-c", "\\undo", "-c", "\\fix 1")
         #expect(result.errors.contains("= fix 1: add `overriding shut` to `baseline.web-reads`"))
         #expect(result.errors.contains("= fix 2: add `overriding web-reads`"))
         #expect(result.errors.contains("which fix?"))
-        #expect(result.errors.contains("no fix was shown"), "\(result.errors)")
+        #expect(
+            result.errors.contains("the policies changed since the fixes were shown"),
+            "\(result.errors)")
         #expect(
             result.output.contains(
                 "+    policy shut { from web to db on tcp/5000-6000; reject overriding web-reads }"),

@@ -69,6 +69,7 @@ import WeirDiagnostics
                       "fixes": [
                         {
                           "message": "fix",
+                          "automatic": false,
                           "edits": [
                             {
                               "place": {
