@@ -32,14 +32,17 @@ public protocol PolicyKernel: AnyObject {
     func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure)
     /// Whether the table polices this host rather than what it forwards; nil for no table.
     func isOnHost() throws(CommitFailure) -> Bool?
+    /// Where to stand if neither the operator nor a table says so.
+    func stand(onHost: Bool)
 }
 
 /// The kernel of this process's network namespace.
 public final class LiveKernel: PolicyKernel {
     private var committer: Committer
     private let onHost: Bool?
+    private var otherwiseOnHost = false
 
-    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:)``.
+    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:otherwiseOnHost:findsCuts:)``.
     public init(onHost: Bool? = nil) throws(KernelError) {
         committer = try Committer.open()
         self.onHost = onHost
@@ -49,8 +52,11 @@ public final class LiveKernel: PolicyKernel {
         _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         try committer.plan(
-            policySet, revision: revision, state: state, onHost: onHost, findsCuts: findsCuts)
+            policySet, revision: revision, state: state, onHost: onHost,
+            otherwiseOnHost: otherwiseOnHost, findsCuts: findsCuts)
     }
+
+    public func stand(onHost: Bool) { otherwiseOnHost = onHost }
 
     public func commit(_ plan: Plan) throws(CommitFailure) -> Int { try committer.commit(plan) }
 
