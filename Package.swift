@@ -96,7 +96,8 @@ let package = Package(
                 ],
                 swiftSettings: strict),
             .testTarget(
-                name: "WeirCommandTests", dependencies: ["WeirModel", "WeirLab", "weir"],
+                name: "WeirCommandTests",
+                dependencies: ["WeirModel", "WeirSession", "WeirLab", "weir"],
                 swiftSettings: strict),
             .executableTarget(
                 name: "session-benchmark",

@@ -111,6 +111,7 @@ extension PolicyWriter {
             operation: request.operation, message: request.message,
             root: absolutePath(request.root), contentHash: hash, gitCommit: revision.gitCommit,
             files: [:], enabled: enabled, restores: request.restores)
+        entry.onHost = plan.program.ruleset.chains["input"] != nil
         entry.added = plan.changes.added
         entry.changed = plan.changes.changed
         entry.removed = plan.changes.removed

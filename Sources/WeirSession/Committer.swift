@@ -39,15 +39,15 @@ public struct Committer: ~Copyable {
 
     /// Works out what it takes to put a policy set in force.
     /// - Parameter onHost: whether to stand on this host rather than between others; nil: as the
-    ///   table in the kernel does, else between others.
+    ///   table in the kernel does, else as `otherwiseOnHost` says.
     /// - Parameter findsCuts: whether to look at the live connections too, for somebody to read
     ///   what the commit would end; the commit itself looks again.
     public mutating func plan(
         _ policySet: PolicySet, revision: Revision, state: PolicyState,
-        onHost: Bool? = nil, findsCuts: Bool = true
+        onHost: Bool? = nil, otherwiseOnHost: Bool = false, findsCuts: Bool = true
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         let (kernel, generation) = try currentTable()
-        let isOnHost = onHost ?? kernel?.isOnHost ?? false
+        let isOnHost = onHost ?? kernel?.isOnHost ?? otherwiseOnHost
         let options = LoweringOptions(
             revision: revision, state: state,
             vantage: isOnHost ? .host(ownAddresses()) : .gateway)

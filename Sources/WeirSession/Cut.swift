@@ -14,6 +14,53 @@ public struct CutGroup: Sendable, Hashable {
     /// `tcp/5432`
     public let port: String
     public let count: Int
+    /// Since when the oldest and the newest of them stand, in seconds since 1970-01-01; nil where
+    /// conntrack has not written it down.
+    public let oldestEpochSeconds: Int64?
+    public let newestEpochSeconds: Int64?
+    /// Of how many it is known.
+    public let dated: Int
+
+    init(source: String, destination: String, port: String, starts: [UInt64?]) {
+        self.source = source
+        self.destination = destination
+        self.port = port
+        count = starts.count
+        let seconds = starts.compactMap { $0.map { Int64($0 / 1_000_000_000) } }
+        dated = seconds.count
+        oldestEpochSeconds = seconds.min()
+        newestEpochSeconds = seconds.max()
+    }
+
+    /// `3 live connections web -> db tcp/5432, since 2026-12-01T18:00:00Z`
+    public var text: String {
+        let what = "\(count) live connection\(count == 1 ? "" : "s")"
+        return "\(what) \(source) -> \(destination) \(port)\(since)"
+    }
+
+    private var since: String {
+        guard let oldestEpochSeconds, let newestEpochSeconds else { return "" }
+        let oldest = timestampText(oldestEpochSeconds)
+        let rest = count - dated
+        let others = rest == 0 ? "" : ", of \(rest) it is not known"
+        guard newestEpochSeconds != oldestEpochSeconds else { return ", since \(oldest)\(others)" }
+        return ", the oldest since \(oldest), the newest since "
+            + timestampText(newestEpochSeconds) + others
+    }
+}
+
+extension Plan {
+    /// Why it is not known since when some connections stand that it ends, and what would help; nil
+    /// where all is known.
+    public var sinceUnknown: String? {
+        guard cuts.contains(where: { $0.dated < $0.count }) else { return nil }
+        let command = ConntrackSetting.timestamp.command
+        return ConntrackSetting.timestamp.isOn
+            ? "since when is not known of connections that are older than the switch "
+                + "`\(ConntrackSetting.timestamp.rawValue)`"
+            : "since when is not known: `\(command)` has conntrack write it down for connections "
+                + "that begin after it"
+    }
 }
 
 /// Which live connections a policy set denies.
@@ -59,18 +106,18 @@ struct ConnectionCutter {
             let destination: String
             let port: String
         }
-        var counts: [Key: Int] = [:]
+        var starts: [Key: [UInt64?]] = [:]
         for connection in connections {
             let flow = connection.flow
             let proto = IPProtocol.name(flow.port.protocolNumber)
             let key = Key(
                 source: name(flow.source), destination: name(flow.destination),
                 port: "\(proto)/\(flow.port.port)")
-            counts[key, default: 0] += 1
+            starts[key, default: []].append(connection.startedAtNanoseconds)
         }
-        return counts.map { key, count in
+        return starts.map { key, starts in
             CutGroup(
-                source: key.source, destination: key.destination, port: key.port, count: count)
+                source: key.source, destination: key.destination, port: key.port, starts: starts)
         }.sorted {
             ($1.count, $0.source, $0.destination, $0.port)
                 < ($0.count, $1.source, $1.destination, $1.port)

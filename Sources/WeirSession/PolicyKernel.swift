@@ -36,6 +36,8 @@ public protocol PolicyKernel: AnyObject {
     func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure)
     /// Whether the table polices this host rather than what it forwards; nil for no table.
     func isOnHost() throws(CommitFailure) -> Bool?
+    /// Where to stand if neither the operator nor a table says so.
+    func stand(onHost: Bool)
 }
 
 extension PolicyKernel {
@@ -47,8 +49,9 @@ extension PolicyKernel {
 public final class LiveKernel: PolicyKernel {
     private var committer: Committer
     private let onHost: Bool?
+    private var otherwiseOnHost = false
 
-    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:)``.
+    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:otherwiseOnHost:findsCuts:)``.
     public init(onHost: Bool? = nil) throws(KernelError) {
         committer = try Committer.open()
         self.onHost = onHost
@@ -58,7 +61,8 @@ public final class LiveKernel: PolicyKernel {
         _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         try committer.plan(
-            policySet, revision: revision, state: state, onHost: onHost, findsCuts: findsCuts)
+            policySet, revision: revision, state: state, onHost: onHost,
+            otherwiseOnHost: otherwiseOnHost, findsCuts: findsCuts)
     }
 
     public func commit(_ plan: Plan) throws(CommitFailure) -> Int {
@@ -70,6 +74,8 @@ public final class LiveKernel: PolicyKernel {
     public func shadowCount() -> Int { (try? committer.shadowCount()) ?? 0 }
 
     public var recountProblem: String? { committer.recountProblem }
+
+    public func stand(onHost: Bool) { otherwiseOnHost = onHost }
 
     public func revision() throws(CommitFailure) -> Revision? { try committer.revision() }
 

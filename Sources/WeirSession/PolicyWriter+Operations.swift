@@ -17,7 +17,9 @@ extension PolicyWriter {
         let all = store.all()
         guard let latest = all.first else { return nil }
         let from = latest.restores.flatMap { store[$0] } ?? latest
-        return all.first { $0.number < from.number && $0.contentHash != from.contentHash }
+        return all.first {
+            $0.number < from.number && $0.contentHash != from.contentHash && !$0.files.isEmpty
+        }
     }
 
     /// Puts the policies of an earlier revision in force, into the files and into git, as a new
@@ -40,6 +42,7 @@ extension PolicyWriter {
                     "revision \(target.number) holds no policies",
                     help: "`weir remove` takes weir out of the kernel"))
         }
+        if let onHost = target.onHost { kernel.stand(onHost: onHost) }
         let request = try rollbackRequest(
             to: target, kept, message ?? "weir: back to revision \(target.number)")
         return try commit(request, nowEpochSeconds: now)
@@ -90,6 +93,53 @@ extension PolicyWriter {
             request.usesGit = true
         }
         return request
+    }
+
+    // MARK: Removing
+
+    /// Takes weir's table out of the kernel, as an operation that the log shows and rolling back
+    /// undoes. The files stay as they are.
+    /// - Returns: nil where there is no table.
+    public mutating func remove(
+        message: String, nowEpochSeconds now: Int64
+    ) throws(WriteFailure) -> RecordedRevision? {
+        try refuseWhilePending()
+        let revision: Revision?
+        let status: KernelStatus?
+        do throws(CommitFailure) {
+            revision = try kernel.revision()
+            status = revision == nil ? nil : try kernel.status()
+        } catch {
+            throw .commit(error)
+        }
+        guard let revision else { return nil }
+        let latest = store.latest(contentHash: revision.contentHash)
+        var entry = RecordedRevision(
+            id: "\(currentTimeNanoseconds())", epochSeconds: now, who: operatorName(),
+            operation: .remove, message: message, root: latest?.root ?? "", contentHash: "",
+            gitCommit: "", files: [:])
+        let counters = status?.table.objects.keys.compactMap(CounterMeaning.init(counterName:))
+        entry.removed = Set((counters ?? []).map(\.policy)).sorted()
+        var journal = CommitJournal(
+            entry: entry, files: [], previousContent: revision.contentHash, usesGit: false,
+            stagedDocument: nil, remainingEdits: [])
+        // A full disk must not keep weir in the kernel.
+        var unlogged: WriteFailure?
+        do throws(WriteFailure) { try write(journal) } catch { unlogged = error }
+        do throws(CommitFailure) {
+            _ = try kernel.remove()
+        } catch {
+            try? DurableFile.remove(state.journalPath)
+            throw .commit(error)
+        }
+        if let unlogged {
+            throw .refused(
+                StagingError(
+                    "the table was removed, but the log does not know it: "
+                        + unlogged.words.message, help: unlogged.words.help ?? "check the disk"))
+        }
+        try onStep(.kernelCommitted)
+        return try finish(&journal).revision
     }
 
     // MARK: Standby policies

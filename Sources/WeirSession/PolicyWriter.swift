@@ -97,7 +97,7 @@ public struct PolicyWriter: ~Copyable {
         try onStep(.objectsKept)
     }
 
-    private func write(_ journal: CommitJournal) throws(WriteFailure) {
+    func write(_ journal: CommitJournal) throws(WriteFailure) {
         let path = state.journalPath
         try onDisk { () throws(FileFailure) in try StateDocument.write(journal, path) }
         try onStep(.journalWritten)

@@ -33,6 +33,8 @@ public struct RecordedRevision: Codable, Sendable, Equatable {
     public var enabled: [EnabledPolicy] = []
     /// The revision that a rollback went back to.
     public var restores: Int?
+    /// Where weir stood; nil in entries of before this was written down, and for nothing in force.
+    public var onHost: Bool?
 
     /// One word a policy: `+a.b ~a.c -a.d`.
     public var changeSummary: String {

@@ -82,10 +82,10 @@ struct Duration: ExpressibleByArgument {
 }
 
 /// Runs an operation of the one writer, after putting right what a crash left.
-func writing(
+func writing<Outcome>(
     onHost: Bool? = nil, sources: SourceMap = SourceMap(),
-    _ body: (inout PolicyWriter) throws(WriteFailure) -> CommitOutcome
-) throws -> CommitOutcome {
+    _ body: (inout PolicyWriter) throws(WriteFailure) -> Outcome
+) throws -> Outcome {
     do throws(WriteFailure) {
         var writer = try PolicyWriter(.standard(), try openKernel(onHost))
         if let report = try writer.recover() { Output.message(report.text) }

@@ -38,24 +38,6 @@ struct PlanCommand: ParsableCommand {
     }
 }
 
-struct Remove: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Take weir's table out of the kernel; touches nothing else.")
-
-    func run() throws {
-        var committer = try openCommitter()
-        let lock = try takeLock()
-        let removed: Bool
-        do throws(CommitFailure) {
-            removed = try committer.remove()
-        } catch {
-            throw report(error, SourceMap())
-        }
-        _ = consume lock
-        Output.write(removed ? "removed: no policy is in force" : "nothing to do: no table `weir`")
-    }
-}
-
 /// Plans, printing what is wrong where that fails.
 func makePlan(
     _ ready: ReadyPolicies, _ committer: inout Committer, onHost: Bool? = nil
@@ -98,35 +80,5 @@ func openCommitter() throws -> Committer {
         return try Committer.open()
     } catch {
         throw report(.kernel(error), SourceMap())
-    }
-}
-
-/// The lock of this namespace; refuses where another process holds it.
-func takeLock() throws -> WriterLock {
-    let state = StateDirectory.standard()
-    do {
-        try state.prepare()
-    } catch {
-        Output.error(
-            "cannot make the state directory `\(state.path)`",
-            help: "run as root, or set WEIR_STATE to a directory that you can write")
-        throw Stop(.unusable)
-    }
-    do throws(WriterLock.Failure) {
-        return try WriterLock.acquire(state.lockPath)
-    } catch {
-        switch error {
-        case .held(let process):
-            let who = process.map { " (process \($0))" } ?? ""
-            Output.error(
-                "another weir is writing in this network namespace\(who); nothing was applied",
-                help: "wait for it, then run this again")
-            throw Stop(.refused)
-        case .unavailable(let path, let code):
-            Output.error(
-                "cannot lock `\(path)`: \(code == EACCES ? "needs root" : "error \(code)")",
-                help: "run as root, or set WEIR_STATE to a directory that you can write")
-            throw Stop(.unusable)
-        }
     }
 }

@@ -36,12 +36,10 @@ func describe(_ plan: Plan, _ policySet: PolicySet) -> String {
     }
     lines += recountLines(plan)
     for cut in plan.cuts.prefix(20) {
-        lines.append(
-            paint("cuts", "31")
-                + ": \(cut.count) live \(cut.count == 1 ? "connection" : "connections")"
-                + " \(cut.source) -> \(cut.destination) \(cut.port)")
+        lines.append(paint("cuts", "31") + ": " + cut.text)
     }
     if plan.cuts.count > 20 { lines.append("cuts: … between \(plan.cuts.count - 20) more pairs") }
+    if let unknown = plan.sinceUnknown { lines.append("        " + unknown) }
     for chain in plan.foreignChains {
         lines.append(
             "also there: \(chain.family) table \(chain.table), chain \(chain.chain) on "
@@ -119,6 +117,9 @@ private struct PlanDocument: Encodable {
         let destination: String
         let port: String
         let connections: Int
+        /// RFC 3339; absent where conntrack has not written it down.
+        let oldest: String?
+        let newest: String?
     }
     struct Count: Encodable {
         let policy: String
@@ -164,7 +165,9 @@ func planJSON(_ plan: Plan, _ policySet: PolicySet) throws -> String {
             cuts: plan.cuts.map {
                 .init(
                     source: $0.source, destination: $0.destination, port: $0.port,
-                    connections: $0.count)
+                    connections: $0.count,
+                    oldest: $0.oldestEpochSeconds.map(timestampText),
+                    newest: $0.newestEpochSeconds.map(timestampText))
             },
             foreignChains: plan.foreignChains.map {
                 .init(

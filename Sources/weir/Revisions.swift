@@ -93,6 +93,26 @@ struct Rollback: ParsableCommand {
     }
 }
 
+struct Remove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Take weir's table out of the kernel; touches nothing else.",
+        discussion: "`weir history` shows it, and `weir rollback` brings back what was in force.")
+
+    @Option(name: .shortAndLong, help: "What the log says about it.")
+    var message = "weir remove"
+
+    func run() throws {
+        let entry = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
+            try writer.remove(message: message, nowEpochSeconds: currentState().epochSeconds)
+        }
+        guard let entry else {
+            Output.write("nothing to do: no table `weir`")
+            return
+        }
+        Output.write("removed: no policy is in force (revision \(entry.number))")
+    }
+}
+
 struct Enable: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Switch a standby policy of what is in force on.",

@@ -138,6 +138,8 @@ private final class AgentLab {
         try lab.wait(6, "shed is enforced") { try lab.outcome(AgentLab.batch) == .reset }
         #expect(clock.now - begun > .seconds(1.8), "the condition was not waited for")
         #expect(try lab.outcome(AgentLab.shop) == .open)
+        // Packets are refused before the commit has ended what stood, and the log says so after.
+        try lab.wait(3, "it says so") { lab.logged("enabled `emergency.shed`") == 1 }
         // What stood is cut, as with `weir enable`.
         #expect(try storm.exchange().allSatisfy { $0 == .reset })
         #expect(lab.logged("main.weir:10:1: resilience.protect.connections is 8, threshold 5") == 1)

@@ -58,6 +58,19 @@ struct ApplyCommandTests {
         #expect(try lab.weir("remove").output.contains("nothing to do"))
     }
 
+    @Test func `what was removed comes back, on the host where it was`() throws {
+        let lab = try CommandLab()
+        let path = try lab.policies("a", smallSet("allow"))
+        #expect(try lab.weir("apply", path, "--vantage", "host").succeeded)
+        #expect(try lab.weir("remove", "-m", "too strict").output.contains("(revision 2)"))
+        let history = try lab.weir("history").output
+        #expect(history.contains("remove  too strict  nothing in force"))
+        #expect(history.contains("-baseline.shield"))
+        #expect(try lab.weir("rollback").output.contains("revision 3: weir: back to revision 1"))
+        #expect(try lab.nft("list", "chains").contains("hook input"))
+        #expect(try lab.weir("plan", path).output.contains("nothing to do"))
+    }
+
     @Test func `wrong input applies nothing and says where`() throws {
         let lab = try CommandLab()
         #expect(try lab.weir("apply", lab.policies("a", smallSet("allow"))).status == 0)

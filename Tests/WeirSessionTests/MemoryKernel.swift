@@ -73,6 +73,10 @@ final class MemoryKernel: PolicyKernel {
         for connection in connections { body(connection) }
     }
 
+    private(set) var standsOnHost: Bool?
+
+    func stand(onHost: Bool) { standsOnHost = onHost }
+
     func isOnHost() throws(CommitFailure) -> Bool? { table == nil ? nil : false }
 
     /// Somebody's own hand on the table.
