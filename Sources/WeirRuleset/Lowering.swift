@@ -135,7 +135,8 @@ struct Lowering {
                 meters: take(constraints.meters.count), seen: take(effects.seen.count),
                 staged: effects.staged.map { take($0.count) },
                 priorities: take(effects.priorities.count), logs: effects.logs,
-                counting: constraints.counting, vantage: options.vantage))
+                counting: constraints.counting, vantage: options.vantage,
+                commitNumber: CommitNumber.next(after: previous)))
         for (name, object) in program.objects { objects[name] = object }
         for (name, set) in program.sets { sets[name] = set }
         let ruleset = Ruleset(
