@@ -104,7 +104,8 @@ struct CommitStormTests {
     }
 }
 
-private final class Flag: Sendable {
+/// Set once, by whoever ends something.
+final class Flag: Sendable {
     private let value = Atomic<Bool>(false)
     var isSet: Bool { value.load(ordering: .relaxed) }
     func set() { value.store(true, ordering: .relaxed) }
