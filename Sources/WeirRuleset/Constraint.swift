@@ -113,11 +113,18 @@ extension Limit {
     /// The bucket as the kernel takes it: what is too large for its interval is said per second.
     var kernelRate: RateLimit {
         let unit: RateLimit.Unit = self.unit == .bytes ? .bytes : .packets
+        let perSecond = (rate.amount + rate.intervalSeconds - 1) / rate.intervalSeconds
+        // A bucket of bytes holds an interval's worth on top of its burst (nft_limit_init), so the
+        // interval is the shortest that says the rate to a thousandth, and the burst is less.
+        if unit == .bytes, rate.intervalSeconds == 1 || perSecond >= 1000 {
+            let rest = self.burst > perSecond ? self.burst - perSecond : 1
+            return RateLimit(
+                rate: perSecond, intervalSeconds: 1, burst: UInt32(clamping: rest), unit: unit)
+        }
         let burst = UInt32(clamping: self.burst)
         let exact = RateLimit(
             rate: rate.amount, intervalSeconds: rate.intervalSeconds, burst: burst, unit: unit)
         guard !exact.isInKernelRange else { return exact }
-        let perSecond = (rate.amount + rate.intervalSeconds - 1) / rate.intervalSeconds
         return RateLimit(rate: perSecond, intervalSeconds: 1, burst: burst, unit: unit)
     }
 

@@ -63,7 +63,33 @@ private struct DeltaBuilder {
         addDefinitions()
         delta.operations += deletions + additions
         addRules()
+        if isNumbered { number() }
         return delta
+    }
+
+    /// Whether the commit's number is apart from the rest: it changes if anything does.
+    private var isNumbered: Bool {
+        CommitNumber.isHeld(held) && wantedSets[CommitNumber.set]?.elements.count == 1
+            && wanted.chains[CommitNumber.chain] != nil
+    }
+
+    private mutating func number() {
+        guard !delta.operations.isEmpty, let want = wantedSets[CommitNumber.set],
+            let have = held.sets[CommitNumber.set]
+        else { return }
+        let definition = want.definition
+        func elements(_ set: NamedSet) -> [Delta.KeyedElement] {
+            set.elements.map { .init($0.key, $0.value) }
+        }
+        let (old, new) = (elements(have), elements(want))
+        guard old != new else { return }
+        delta.operations.append(
+            .init(.deleteElements(old, set: CommitNumber.set, definition)))
+        delta.operations.append(.init(.addElements(new, set: CommitNumber.set, definition)))
+        delta.operations.append(.init(.flushChain(CommitNumber.chain)))
+        for rule in wanted.chains[CommitNumber.chain]?.rules ?? [] {
+            delta.operations.append(.init(.addRule(rule, chain: CommitNumber.chain)))
+        }
     }
 
     /// Finds what cannot stay as it is.
@@ -106,6 +132,7 @@ private struct DeltaBuilder {
     /// Deletes the rules of every chain that goes or changes.
     private mutating func flushChains() {
         for (name, chain) in held.chains.sorted(by: { $0.key < $1.key }) {
+            if name == CommitNumber.chain, isNumbered { continue }
             if let want = wanted.chains[name], !replacedChains.contains(name) {
                 let same =
                     chain.rules == want.fingerprints(family: wanted.family)
@@ -132,6 +159,7 @@ private struct DeltaBuilder {
     /// Elements of the sets that stay.
     private mutating func compareElements() {
         for (name, want) in wantedSets.sorted(by: { $0.key < $1.key }) {
+            if name == CommitNumber.set, isNumbered { continue }
             guard let have = held.sets[name], !replacedSets.contains(name),
                 !want.flags.contains(.dynamic)
             else { continue }

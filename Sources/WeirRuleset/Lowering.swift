@@ -138,7 +138,8 @@ struct Lowering {
                 staged: effects.staged.map { take($0.count) },
                 priorities: take(effects.priorities.count),
                 watched: take(effects.watched.count), logs: effects.logs,
-                counting: constraints.counting, vantage: options.vantage))
+                counting: constraints.counting, vantage: options.vantage,
+                commitNumber: CommitNumber.next(after: previous)))
         for (name, object) in program.objects {
             objects[name] = object
             memory.otherObjects.append(name)

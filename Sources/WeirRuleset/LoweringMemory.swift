@@ -28,8 +28,7 @@ struct LoweringMemory: Sendable {
     /// Notes what it was made from and what came of it.
     mutating func settle(from previous: KernelTable?, to ruleset: Ruleset) {
         basis = Self.sets(of: previous)
-        outcome = ruleset.allSets.mapValues(\.asHeld)
-        outcome?[Revision.setName] = nil
+        outcome = Self.bare(ruleset.allSets.mapValues(\.asHeld))
     }
 
     /// What may be used for a table in the kernel: all, all but what was never committed, nothing.
@@ -45,8 +44,14 @@ struct LoweringMemory: Sendable {
     }
 
     private static func sets(of table: KernelTable?) -> [String: NamedSet] {
-        var sets = table?.sets ?? [:]
+        bare(table?.sets ?? [:])
+    }
+
+    /// Without what only says which commit it is.
+    private static func bare(_ sets: [String: NamedSet]) -> [String: NamedSet] {
+        var sets = sets
         sets[Revision.setName] = nil
+        sets[CommitNumber.set] = nil
         return sets
     }
 }

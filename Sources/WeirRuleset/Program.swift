@@ -24,6 +24,8 @@ struct ProgramParts {
     let logs: [LoggedPolicy]
     let counting: Counting
     let vantage: Vantage
+    /// The number of the commit that this program becomes.
+    let commitNumber: UInt32
 
     /// Whether packets of known connections have more to pass than one rule.
     var metersPackets: Bool { !meters.isEmpty || !priorities.isEmpty || !watched.isEmpty }
@@ -146,8 +148,9 @@ struct Program {
                         .lookup([.dscp], set: ProgramName.tos(priority)), .set(.priority, priority),
                     ])
                 } + [Rule([.verdict(.accept)])])
+        addCommitCheck()
         chains["refuse"] = Chain(
-            rules: Self.restoreMark + [
+            rules: Self.checkingCommit + Self.restoreMark + [
                 Rule([.l4proto(IPProtocol.tcp), .rejectWithReset]),
                 Rule([.rejectProhibited]),
             ])

@@ -101,6 +101,7 @@ enum ProgramName {
     static let caps = "cap_of"
     static let marks = "marks"
     static let neighbours = "neighbours"
+    static let torn = "weir.torn"
     static let marksFull = "weir.marks_full"
 
     /// Code points whose packets the kernel gives a priority.

@@ -95,7 +95,10 @@ public struct Committer: ~Copyable {
             if let undo = counted.undo { takeBack(undo) }
             throw error
         }
-        known = (KernelTable(holding: plan.program.ruleset), after)
+        known =
+            counted.delta.isEmpty
+            ? counted.kernel.map { ($0, after) }
+            : (KernelTable(holding: plan.program.ruleset), after)
         var cutter = plan.cutter
         var count = 0
         for connection in try connections(that: { cutter.denies($0) }) {

@@ -82,8 +82,12 @@ extension ParsedFile {
             case .assertion(let item): goesOn = unnamed(item.range)
             case .trigger(let item): goesOn = unnamed(item.range)
             case .layer(let block):
-                goesOn = block.policies.allSatisfy {
-                    body(.policy(layer: block.name.text, name: $0.name.text), $0.range)
+                // By index: a declaration is large, and there may be ten thousand.
+                goesOn = block.policies.indices.allSatisfy { index in
+                    body(
+                        .policy(
+                            layer: block.name.text, name: block.policies[index].name.text),
+                        block.policies[index].range)
                 }
             }
             if !goesOn { return }

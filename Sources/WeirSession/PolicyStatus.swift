@@ -90,7 +90,7 @@ public struct PolicyStatus: Sendable {
 extension Delta {
     /// Each operation as what somebody did to the table, who is not weir.
     var repairs: [String] {
-        operations.flatMap { operation -> [String] in
+        operations.filter { !$0.isCommitNumber }.flatMap { operation -> [String] in
             switch operation.kind {
             case .createTable: ["the table is gone"]
             case .deleteTable: ["the table is not weir's"]

@@ -50,6 +50,7 @@ public struct PromptReader: Sendable {
     private func declarations(_ text: String) -> PromptText {
         let isPolicy = text.split(whereSeparator: \.isWhitespace).first == "policy"
         guard isPolicy else { return parsed(text) }
+        if let (layer, rest) = qualified(text) { return parsed(wrapped(rest, in: layer)) }
         // The name decides the layer: a policy that exists is replaced where it is.
         let trial = parse(wrapped(text, in: layer))
         let names = trial.file.declarations.flatMap { declaration -> [String] in
@@ -71,6 +72,23 @@ public struct PromptReader: Sendable {
                     help: "write `layers { … }` first"))
         }
         return parsed(wrapped(text, in: home))
+    }
+
+    /// `policy LAYER.NAME …`, as everything else calls a policy: the layer, and the text with blanks
+    /// in its place, so that what is said of the text says the right columns.
+    private func qualified(_ text: String) -> (layer: String, text: String)? {
+        // The caller has seen that the first word is `policy`.
+        guard let word = text.firstIndex(where: { !$0.isWhitespace }),
+            let end = text[word...].firstIndex(where: \.isWhitespace),
+            let start = text[end...].firstIndex(where: { !$0.isWhitespace })
+        else { return nil }
+        for layer in draft.layerNames {
+            let prefix = spelling(of: layer) + "."
+            guard text[start...].hasPrefix(prefix) else { continue }
+            let blanks = String(repeating: " ", count: prefix.count)
+            return (layer, text[..<start] + blanks + text[start...].dropFirst(prefix.count))
+        }
+        return nil
     }
 
     private func wrapped(_ text: String, in layer: String) -> String {

@@ -75,6 +75,8 @@ public struct RulesetMachine {
         case .l4proto(let number): return flow.port.protocolNumber == number ? .next : .miss
         case .networkFamily(let family):
             return (flow.source.family == .v4) == (family == .ipv4) ? .next : .miss
+        case .missing(let key, let set):
+            return element(key, in: set) == nil ? .next : .miss
         case .lookup(let key, let set):
             if set == "cap_of" { constraints.insert("cap \(priority)") }
             return element(key, in: set) == nil ? .miss : .next
