@@ -59,6 +59,7 @@ extension Interpreter {
         case .show: return showInForce()
         case .top: return top()
         case .status: return status()
+        case .adopt: return adopt()
         default: return .quit
         }
     }
@@ -193,6 +194,18 @@ extension Interpreter {
             nowEpochSeconds: session.now())
         host.write(status.text(atEpochSeconds: session.now()))
         return .done
+    }
+
+    private func adopt() -> LineOutcome {
+        do throws(SessionFailure) {
+            let adoption = try session.adoptDrift()
+            for line in adoption.lines { host.write(line) }
+            for edit in adoption.staged { host.write("  " + painted(edit)) }
+            if !adoption.taken.isEmpty { host.write("\\commit makes it permanent") }
+            return .done
+        } catch {
+            return failed(error)
+        }
     }
 
     private func step(_ edits: [StagedEdit]?, _ what: String, _ nothing: String) -> LineOutcome {

@@ -6,7 +6,7 @@
 /// A backslash command.
 public enum PromptCommand: String, CaseIterable, Sendable {
     case help, check, fix, diff, plan, commit, confirm, undo, redo, reset, stage, rollback, history
-    case explain, show, top, status, enable, disable, edit, layer, file, merge, quit
+    case explain, show, top, status, adopt, enable, disable, edit, layer, file, merge, quit
 
     /// What may follow the name.
     public var usage: String {
@@ -47,6 +47,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         case .show: "what is in force, with counters and time left"
         case .top: "what each policy does just now, the busiest first; q ends"
         case .status: "kernel, files and HEAD side by side, and what differs"
+        case .adopt: "take over what was changed in the kernel by hand, as staged edits"
         case .enable: "switch a standby policy on, for a while or until \\disable"
         case .disable: "switch a standby policy off"
         case .edit: "change a policy's text in $EDITOR"
@@ -76,6 +77,7 @@ public enum PromptCommand: String, CaseIterable, Sendable {
         case .show: "\\show"
         case .top: "\\top"
         case .status: "\\status"
+        case .adopt: "\\adopt"
         case .enable: "\\enable emergency.shed-batch --for 5m"
         case .disable: "\\disable emergency.shed-batch"
         case .edit: "\\edit resilience.protect-orders-db"

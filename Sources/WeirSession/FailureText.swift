@@ -66,7 +66,9 @@ extension PolicyStatus {
         lines += changedFiles.map { "differs from what is in force: \($0)" }
         lines += uncommitted.map { "not in git: \($0)" }
         if !handChanges.isEmpty {
-            lines.append("changed in the kernel, but not by this log (`weir apply` puts it right):")
+            lines.append(
+                "changed in the kernel, but not by this log (`weir apply` puts it right, "
+                    + "`weir adopt` takes over what policies can say):")
             lines += handChanges.prefix(40).map { "  " + $0 }
             if handChanges.count > 40 { lines.append("  … and \(handChanges.count - 40) more") }
         }

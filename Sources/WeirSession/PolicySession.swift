@@ -54,6 +54,8 @@ public final class PolicySession {
     public var now: () -> Int64 = { Int64(time(nil)) }
     var onStep: ((CommitStep) throws(WriteFailure) -> Void)?
 
+    /// What is enabled by hand in the kernel, for the next commit to write down.
+    var adoptedEnabled: [EnabledPolicy]?
     /// The content that this session put in force last.
     public private(set) var lastCommitted: String?
     private var checkedCache: CheckedPolicySet?
@@ -159,6 +161,7 @@ public final class PolicySession {
 
     public func reset() {
         work.reset()
+        adoptedEnabled = nil
         changed()
     }
 
@@ -266,9 +269,8 @@ public final class PolicySession {
         let policySet = try sound()
         guard let kernel else { throw .noKernel(kernelProblem) }
         let now = self.now()
-        let enabled = state.enabledPolicies(atEpochSeconds: now)
-        let revision = Revision(
-            contentHash: work.draft.revisionHash, gitCommit: head ?? "")
+        let enabled = adoptedEnabled ?? state.enabledPolicies(atEpochSeconds: now)
+        let revision = Revision(contentHash: work.draft.revisionHash, gitCommit: head ?? "")
         do throws(CommitFailure) {
             let set = policySet.enabling(enabled).startingDurations(at: now)
             let (plan, _) = try kernel.plan(
@@ -292,6 +294,7 @@ public final class PolicySession {
             root: root, policySet: policySet, contents: draft.contents, operation: .commit,
             message: options.message ?? defaultMessage)
         request.hashes = draft.hashes
+        request.enabled = adoptedEnabled
         request.files = draft.changedPaths(from: work.base).map { path in
             FileChange(
                 path: path, before: work.base.files[path]?.bytes, after: draft.files[path]?.bytes)
@@ -312,6 +315,7 @@ public final class PolicySession {
             throw .write(error)
         }
         lastCommitted = outcome.revision.contentHash
+        adoptedEnabled = nil
         if options.confirmWithinSeconds == nil {
             let isAsChecked = draft.changedPaths(from: work.draft).isEmpty
             work.committed(as: draft)

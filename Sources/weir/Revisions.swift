@@ -164,7 +164,7 @@ struct Status: ParsableCommand {
     }
 }
 
-private func report(_ outcome: CommitOutcome) {
+func report(_ outcome: CommitOutcome) {
     warn(outcome)
     let entry = outcome.revision
     Output.write("revision \(entry.number): \(entry.message)")
