@@ -38,7 +38,7 @@ import WeirModel
             try? FileManager.default.removeItem(atPath: directory)
         }
 
-        private func write(_ name: String, _ text: String) throws {
+        func write(_ name: String, _ text: String) throws {
             try Data(text.utf8).write(to: URL(filePath: "\(directory)/set/\(name)"))
         }
 
@@ -103,6 +103,50 @@ import WeirModel
         #expect(lab.waits { lab.settler == nil })
         #expect(try lab.gateway.hold(lab.flow, count: 8).count == 6)
         #expect(!(try lab.weir("status", "set").output.contains("settling")))
+    }
+
+    @Test func `amounts follow the inventory without an edit of the policy`() throws {
+        let lab = try Lab()
+        func inventory(_ web: String, capacity: Int) throws {
+            try lab.write(
+                "inventory.yaml",
+                """
+                services:
+                  web: {endpoints: [\(web)]}
+                  db:
+                    endpoints: [10.2.0.1]
+                    capacity: {connections: \(capacity)}
+
+                """)
+        }
+        try lab.write(
+            "main.weir",
+            """
+            landscape "inventory.yaml"
+            layers { base }
+            layer base {
+                policy each { from web to db on tcp/7001; cap 2 connections per endpoint of web }
+                policy share { from web to db on tcp/7001; cap 50% of capacity of db }
+            }
+
+            """)
+        try inventory("10.1.0.1, 10.1.0.2", capacity: 100)
+        #expect(try lab.weir("apply", "set").succeeded)
+        let held = try lab.gateway.hold(lab.flow, count: 6)
+        #expect(held.count == 4)
+        // Web scales out: six places, four of them taken by connections from before.
+        try inventory("10.1.0.1, 10.1.0.2, 10.1.0.3", capacity: 100)
+        let scaled = try lab.weir("apply", "set")
+        #expect(scaled.output.contains("~ base.each"), "\(scaled)")
+        let more = try lab.gateway.hold(lab.flow, count: 6)
+        #expect(more.count == 2)
+        // The database shrinks: half of ten are five places, and six are taken.
+        try inventory("10.1.0.1, 10.1.0.2, 10.1.0.3", capacity: 10)
+        #expect(try lab.weir("apply", "set").output.contains("~ base.share"))
+        #expect(try lab.gateway.hold(lab.flow, count: 2).count == 0)
+        more.close()
+        #expect(lab.waits { (try? lab.gateway.hold(lab.flow, count: 3).count) == 1 })
+        #expect(try held.exchange().allSatisfy { $0 == .open })
     }
 
     @Test func `whoever comes next resumes for a settler that was killed`() throws {

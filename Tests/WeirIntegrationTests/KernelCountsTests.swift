@@ -17,7 +17,8 @@ struct KernelCountsTests {
     static func policySet(_ random: inout RandomPolicies) -> PolicySet {
         var set = random.policySet()
         for index in set.policies.indices {
-            for place in set.policies[index].caps.indices {
+            for place in set.policies[index].caps.indices
+            where set.policies[index].caps[place].reservations.isEmpty {
                 set.policies[index].caps[place].scope = random.pick([
                     .total, .total, .source, .destination, .pair,
                 ])
