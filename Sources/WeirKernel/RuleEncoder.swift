@@ -45,6 +45,10 @@ struct RuleEncoder {
         case .setConnectionZone(let zone):
             writer.immediate(host16: zone)
             writer.storeConntrack(NFT_CT_ZONE)
+        case .hopLimit(let limit):
+            if knownNetwork == nil { require(.ipv6) }
+            writer.loadPayload(NFT_PAYLOAD_NETWORK_HEADER, offset: 7, length: 1)
+            writer.compare(NFT_CMP_EQ, [limit])
         case .connectionDirection(let direction):
             writer.loadConntrack(NFT_CT_DIRECTION)
             writer.compare(NFT_CMP_EQ, [direction == .original ? 0 : 1])

@@ -31,6 +31,7 @@ extension Statement {
             return "ct state \(words.joined(separator: ","))"
         case .connectionConfirmed: return "ct status confirmed"
         case .setConnectionZone(let zone): return "ct zone set \(zone)"
+        case .hopLimit(let limit): return "ip6 hoplimit \(limit)"
         case .connectionDirection(let direction): return "ct direction \(direction.rawValue)"
         case .day(let day): return "meta day \(day)"
         case .hours(let first, let last): return "meta hour \(first)-\(last)"

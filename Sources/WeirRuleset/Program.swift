@@ -78,7 +78,9 @@ struct Program {
         for point in parts.vantage.hooks {
             chains[point.rawValue] = Chain(
                 hook: Chain.Hook(point: point, priority: -160),
-                rules: hostRules(point) + known + Self.keepingMark(then: "admit"))
+                rules: point == .forward
+                    ? known + unasked(point) + Self.keepingMark(then: "admit")
+                    : unasked(point) + known + Self.keepingMark(then: "admit"))
         }
         if parts.metersPackets {
             chains["known"] = Chain(rules: Self.keepingMark(then: "metered"))
@@ -96,10 +98,9 @@ struct Program {
         ]
     }
 
-    /// What no policy may take from a host: its loopback, and the ICMPv6 messages by which it
-    /// finds its neighbours and routers (RFC 4890, section 4.4.1).
-    private mutating func hostRules(_ point: Chain.Hook.Point) -> [Rule] {
-        guard point != .forward else { return [] }
+    /// What no policy may take: from a host its loopback, from hosts and through bridges the ICMPv6
+    /// messages by which neighbours and routers are found (RFC 4890, section 4.4.1).
+    private mutating func unasked(_ point: Chain.Hook.Point) -> [Rule] {
         let types: [UInt128] = [
             130, 131, 132, 133, 134, 135, 136, 141, 142, 143, 148, 149, 151, 152, 153,
         ]
@@ -107,6 +108,17 @@ struct Program {
             key: [.icmpv6Type], size: 64,
             elements: Dictionary(
                 uniqueKeysWithValues: types.map { (ElementKey($0), Element()) }))
+        guard point != .forward else {
+            // A router has taken at least one from the limit, and these are worth nothing with
+            // less (RFC 4861, section 7.1): whoever has 255 here came over a bridge.
+            return [
+                Rule(
+                    [
+                        .hopLimit(255), .lookup([.icmpv6Type], set: ProgramName.neighbours),
+                        .verdict(.accept),
+                    ], comment: "neighbour discovery over a bridge")
+            ]
+        }
         let loopback: Statement =
             point == .input ? .inputInterface("lo") : .outputInterface("lo")
         return [

@@ -41,6 +41,8 @@ public enum Statement: Sendable, Hashable {
     case connectionConfirmed
     /// `ct zone set 7`: the zone in which the packet's connection is looked for.
     case setConnectionZone(UInt16)
+    /// `ip6 hoplimit 255`
+    case hopLimit(UInt8)
     /// `ct direction original`, `ct direction reply`
     case connectionDirection(ConnectionDirection)
     /// `meta day 1`: the day of the week in UTC; 0 is Sunday.

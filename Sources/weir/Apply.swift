@@ -30,6 +30,7 @@ struct Apply: ParsableCommand {
     var message = "weir apply"
 
     func run() throws {
+        try vantage.requireBridgeFilter()
         let ready = try loadWithoutErrors(location.path) { policySet in
             try way.channels(policySet) { vantage.onHost ?? isTableOnHost() }
         }

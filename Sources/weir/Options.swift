@@ -27,17 +27,25 @@ struct JSONFlag: ParsableArguments {
 
 /// Where weir stands.
 struct VantageOption: ParsableArguments {
-    enum Kind: String, ExpressibleByArgument, CaseIterable { case gateway, host }
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case gateway, host, bridge }
 
     @Option(
         help: """
-            gateway: police what this machine forwards; host: what it sends and receives itself. \
+            gateway: police what this machine forwards; host: what it sends and receives itself; \
+            bridge: what it forwards, bridged frames included, which the kernel must be told. \
             Without it: as the table in the kernel does, else gateway.
             """)
     var vantage: Kind?
 
     /// nil where it is not said.
     var onHost: Bool? { vantage.map { $0 == .host } }
+
+    /// Stops where the kernel would let bridged packets past all policies.
+    func requireBridgeFilter() throws {
+        guard vantage == .bridge, let problem = BridgeFilter.problem() else { return }
+        Output.error(problem.message, help: problem.help)
+        throw Stop(.unusable)
+    }
 }
 
 /// Whose connection no commit may cut.

@@ -23,6 +23,7 @@ struct PlanCommand: ParsableCommand {
     var detailedExitcode = false
 
     func run() throws {
+        try vantage.requireBridgeFilter()
         let ready = try loadWithoutErrors(location.path) { policySet in
             try way.channels(policySet) { vantage.onHost ?? isTableOnHost() }
         }

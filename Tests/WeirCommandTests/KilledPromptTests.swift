@@ -11,7 +11,8 @@ import WeirLab
 @Suite(.enabled(if: labCanRun), .serialized) struct KilledPromptTests {
     static let rounds = 14
 
-    @Test func `kill -9 at any moment loses no edit and leaves kernel, files and HEAD in agreement`()
+    @Test
+    func `kill -9 at any moment loses no edit and leaves kernel, files and HEAD in agreement`()
         throws
     {
         let lab = try CommandLab()

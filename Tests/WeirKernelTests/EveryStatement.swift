@@ -101,6 +101,7 @@ private func otherSets() -> [String: NamedSet] {
         "types6": NamedSet(
             key: [.classid, .icmpv6Type], elements: [ElementKey(fields: 1, 128): Element()]),
         "echo": NamedSet(key: [.icmpType], elements: [ElementKey(8): Element()]),
+        "echo6": NamedSet(key: [.icmpv6Type], elements: [ElementKey(128): Element()]),
         "tos": NamedSet(
             key: [.dscp], elements: [ElementKey(8): Element(), ElementKey(46): Element()]),
         "fixed": NamedSet(
@@ -161,6 +162,7 @@ private func everyChain() -> [String: Chain] {
                 Rule([.ecnCapable(.ipv4), .markECN(.ipv4)]),
                 Rule([.ecnCapable(.ipv6), .markECN(.ipv6)]),
                 Rule([.connectionConfirmed, .verdict(.return)]),
+                Rule([.hopLimit(255), .lookup([.icmpv6Type], set: "echo6"), .verdict(.accept)]),
                 Rule([.setConnectionZone(0xFE17)]),
                 Rule([.day(1), .hours(32_400, 61_199), .verdict(.return)]),
                 Rule([.connectionDirection(.original), .verdict(.jump("empty"))]),

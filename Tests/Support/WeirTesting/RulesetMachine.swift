@@ -66,7 +66,7 @@ public struct RulesetMachine {
     private mutating func step(_ statement: Statement) -> Step {
         switch statement {
         case .connectionState(let states): return states.contains(.new) ? .next : .miss
-        case .connectionConfirmed, .setConnectionZone: return .miss
+        case .connectionConfirmed, .setConnectionZone, .hopLimit: return .miss
         case .connectionDirection(let direction): return direction == .original ? .next : .miss
         case .equals(let field, let value): return self[field] == value ? .next : .miss
         case .differs(let field, let value): return self[field] != value ? .next : .miss
