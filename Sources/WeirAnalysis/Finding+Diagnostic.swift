@@ -8,8 +8,13 @@ public import WeirModel
 
 extension Finding {
     /// The finding as an operator reads it; places and names are the policy set's.
-    public func diagnostic(in policySet: PolicySet) -> Diagnostic {
-        let words = FindingWords(finding: self, policySet: policySet)
+    /// - Parameter names: kept by whoever words many findings of one landscape.
+    public func diagnostic(
+        in policySet: PolicySet, names: ServiceNames? = nil
+    ) -> Diagnostic {
+        let words = FindingWords(
+            finding: self, policySet: policySet,
+            serviceNames: names ?? ServiceNames(policySet.landscape))
         return Diagnostic(
             severity, code.rawValue, words.message, at: words.range, related: words.related,
             notes: words.notes, help: words.help)
@@ -17,7 +22,9 @@ extension Finding {
 
     /// Its first line.
     public func message(in policySet: PolicySet) -> String {
-        FindingWords(finding: self, policySet: policySet).message
+        FindingWords(
+            finding: self, policySet: policySet, serviceNames: ServiceNames(policySet.landscape)
+        ).message
     }
 }
 
@@ -25,6 +32,7 @@ extension Finding {
 struct FindingWords {
     let finding: Finding
     let policySet: PolicySet
+    let serviceNames: ServiceNames
 
     func name(_ id: PolicyID) -> String { "`\(policySet.qualifiedName(id))`" }
 

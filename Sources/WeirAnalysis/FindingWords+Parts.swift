@@ -123,10 +123,7 @@ extension FindingWords {
 
     /// " (checkout to orders-db)": the services that a flow runs between, where there are any.
     private func services(_ flow: Flow) -> String {
-        func name(_ address: IPAddress) -> String? {
-            policySet.landscape.services.first { $0.endpoints.contains(address) }?.name
-        }
-        let (source, destination) = (name(flow.source), name(flow.destination))
+        let (source, destination) = (serviceNames[flow.source], serviceNames[flow.destination])
         guard source != nil || destination != nil else { return "" }
         return " (\(source ?? "external") to \(destination ?? "external"))"
     }

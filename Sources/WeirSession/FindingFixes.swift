@@ -15,16 +15,18 @@ struct FindingFixes {
     let policySet: PolicySet
     private let files: [SourceID: ParsedFile]
     private let triggered: Set<PolicyID>
+    private let names: ServiceNames
 
     init(_ loaded: LoadedPolicySet, _ policySet: PolicySet) {
         self.policySet = policySet
+        names = ServiceNames(policySet.landscape)
         files = Dictionary(loaded.files.map { ($0.file.source, $0) }) { first, _ in first }
         triggered = Set(policySet.triggers.flatMap { [$0.policy, $0.enables] })
     }
 
     /// A finding in words, with what mends it.
     func diagnostic(_ finding: Finding) -> Diagnostic {
-        finding.diagnostic(in: policySet).with(fixIts: fixes(of: finding))
+        finding.diagnostic(in: policySet, names: names).with(fixIts: fixes(of: finding))
     }
 
     /// A finding of an earlier pass with what mends it.
