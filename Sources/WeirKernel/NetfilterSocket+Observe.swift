@@ -71,7 +71,8 @@ extension NetfilterSocket {
         return readings
     }
 
-    /// The hooks on which weir's own table stands; none where there is no such table.
+    /// The hooks on which weir's own table decides; none where there is no such table. Chains there
+    /// bear their hook's name.
     public mutating func readHooks(
         family: TableFamily = .inet, table: String = "weir"
     ) throws(KernelError) -> Set<Chain.Hook.Point> {
@@ -80,7 +81,7 @@ extension NetfilterSocket {
         } _: { message, bytes in
             let chain = ChainAttributes(message.attributes, in: bytes)
             guard chain.table == table, let hook = chain.hookNumber,
-                let point = Chain.Hook.Point(kernelNumber: hook)
+                let point = Chain.Hook.Point(kernelNumber: hook), chain.name == point.rawValue
             else { return }
             points.insert(point)
         }

@@ -80,12 +80,13 @@ public struct TableDrift: Sendable {
         var found: [PolicyDrift] = []
         for index in policy.caps.indices where policy.caps[index].scope == .total {
             let counter = "\(prefix).cap\(index + 1).refused"
-            let key = wanted.sets[ProgramName.refusedByCap]?.elements.first {
+            // The kernel's own numbers: a cap that counts something else has another one.
+            let key = kernel.sets[ProgramName.refusedByCap]?.elements.first {
                 $0.value.value == .object(counter)
             }?.key
             guard let key, policy.caps[index].reservations.isEmpty,
                 let number = kernel.sets[ProgramName.caps]?.elements[key]?.connectionCount,
-                number != wanted.sets[ProgramName.caps]?.elements[key]?.connectionCount
+                UInt64(number) != policy.caps[index].connections
             else { continue }
             found.append(.cap(index: index, connections: number))
         }
@@ -134,16 +135,28 @@ extension Delta {
             if case .addObject(_, let object) = operation.kind { touched.insert(object.comment) }
             switch operation.kind {
             case .addElements(let elements, _, _), .deleteElements(let elements, _, _):
-                for item in elements { touched.insert(item.element.comment) }
+                for item in elements { touched.insert(item.element.origin) }
             default: break
             }
         }
         return touched
     }
 
-    /// Whether it changes anything of a policy.
+    /// Whether it changes anything of a policy, other than giving a cap a new element: a cap with
+    /// another number has one, which counts what exists; an element made by hand does not.
     public func touches(policy name: String) -> Bool {
-        touchedComments.contains(kernelComment(name))
+        func countsPlaces(_ set: String) -> Bool {
+            set == ProgramName.caps || set == ProgramName.refusedByCap
+                || set.hasPrefix(ProgramName.capStage)
+        }
+        var rest = self
+        rest.operations = operations.filter { operation in
+            switch operation.kind {
+            case .addElements(_, let set, _), .deleteElements(_, let set, _): !countsPlaces(set)
+            default: true
+            }
+        }
+        return rest.touchedComments.contains(kernelComment(name))
     }
 
     /// Whether it adds anything of a policy, rather than clearing away what is left of it.
@@ -152,7 +165,7 @@ extension Delta {
         return operations.contains { operation in
             switch operation.kind {
             case .addElements(let elements, _, _):
-                elements.contains { $0.element.comment == comment }
+                elements.contains { $0.element.origin == comment }
             case .addObject(_, let object): object.comment == comment
             default: false
             }

@@ -161,6 +161,11 @@ extension PolicyWriter {
             latest.enabled == prepared.enabled
         {
             let cut = try putInForce(prepared)
+            // The log knows what is enabled, but its own file may have been lost.
+            let (state, enabled) = (state, prepared.enabled)
+            if state.enabledPolicies(atEpochSeconds: now) != enabled {
+                try onDisk { () throws(FileFailure) in try state.save(enabled: enabled) }
+            }
             return CommitOutcome(
                 revision: latest, gitCommit: nil, gitFailure: nil, written: [],
                 plan: prepared.plan, connectionsCut: cut)

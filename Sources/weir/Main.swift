@@ -24,7 +24,7 @@ struct Weir: ParsableCommand {
             Fmt.self, Library.self, Remove.self, Repl.self, Confirm.self, ConfirmGuard.self,
             SettleCaps.self,
             History.self, Rollback.self, Enable.self, Disable.self, Status.self,
-            Agent.self, Top.self, Adopt.self,
+            Agent.self, Top.self, Adopt.self, Trace.self,
         ])
 }
 

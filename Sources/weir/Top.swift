@@ -26,7 +26,7 @@ struct Top: ParsableCommand {
     func run() throws {
         let state = StateDirectory.standard()
         do throws(CommitFailure) {
-            let kernel = try open()
+            let kernel = try LiveKernel.opened()
             if format.json {
                 let (reading, _) = try topOnce(state, kernel)
                 let document = SignalDocument(
@@ -41,10 +41,6 @@ struct Top: ParsableCommand {
         } catch {
             throw report(error, SourceMap())
         }
-    }
-
-    private func open() throws(CommitFailure) -> LiveKernel {
-        do throws(KernelError) { return try LiveKernel() } catch { throw .kernel(error) }
     }
 
     private func revision(_ kernel: LiveKernel) throws(CommitFailure) -> String {

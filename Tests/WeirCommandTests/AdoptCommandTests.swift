@@ -49,7 +49,8 @@ import WeirLab
                 let words = line.split(whereSeparator: \.isWhitespace)
                 if words.count == 3, ["map", "set"].contains(words[0]) { name = String(words[1]) }
                 guard name.hasPrefix(prefix) else { continue }
-                for part in line.split(separator: ",") where part.contains("\"\(comment)\"") {
+                for part in line.split(separator: ",")
+                where part.contains("\"\(comment)\"") || part.contains("\"\(comment) #") {
                     let text = String(part.split(separator: "{").last ?? "")
                     let key = text.prefix(upTo: text.firstRange(of: " comment")!.lowerBound)
                         .split(separator: " timeout")[0].split(separator: " ct count")[0]
@@ -115,8 +116,6 @@ import WeirLab
         #expect(!status.contains("changed in the kernel") && !status.contains("enabled:"))
         let plan = try hand.lab.weir("plan", hand.set).output
         #expect(plan.contains("nothing to do"), "\(plan)")
-        // The cap's element is the one made by hand: the commit did not touch it.
-        #expect(try hand.elements("base.reads", in: "cap_of")[0].1 == cap.1)
         let history = try hand.lab.weir("history").output
         #expect(history.contains("weir: adopt what was changed by hand: base.ending: another end"))
     }

@@ -155,7 +155,20 @@ public struct RandomPolicies {
                 policies[index].overriding.append(Override(policy: PolicyID(index: other)))
             }
         }
-        return PolicySet(landscape: landscape, layers: layers, policies: policies)
+        return PolicySet(
+            landscape: landscape, layers: layers, policies: policies,
+            triggers: triggers(policies.count))
+    }
+
+    /// What triggers watch is counted in the kernel; that must change no decision.
+    private mutating func triggers(_ count: Int) -> [Trigger] {
+        guard chance(40) else { return [] }
+        return (0..<number(1...3)).map { _ in
+            Trigger(
+                policy: PolicyID(index: number(0...(count - 1))),
+                signal: pick(Trigger.Signal.allCases), comparison: .greater, threshold: 1e9,
+                holdSeconds: 1, enables: PolicyID(index: 0), enableSeconds: 1)
+        }
     }
 
     public mutating func flow() -> Flow {
