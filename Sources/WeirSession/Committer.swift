@@ -84,8 +84,7 @@ public struct Committer: ~Copyable {
     @discardableResult
     public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
         known = nil
-        let counted = try countExisting(plan)
-        (recountProblem, shadowsMade) = (counted.problem, counted.shadows)
+        var counted = try countExisting(plan)
         let after: UInt32
         do throws(CommitFailure) {
             after = try commit(
@@ -95,6 +94,8 @@ public struct Committer: ~Copyable {
             if let undo = counted.undo { takeBack(undo) }
             throw error
         }
+        countLast(&counted)
+        (recountProblem, shadowsMade) = (counted.problem, counted.shadows)
         known =
             counted.delta.isEmpty
             ? counted.kernel.map { ($0, after) }

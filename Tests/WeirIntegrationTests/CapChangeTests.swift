@@ -4,6 +4,7 @@
 // connections, exact to the connection, in total and per key, over both families.
 
 import FoundationEssentials
+import Synchronization
 import Testing
 import WeirKernel
 import WeirLab
@@ -179,5 +180,67 @@ extension Gateway {
             var committer = try Committer.open()
             return try committer.settle()
         }
+    }
+}
+
+/// Opens connections all the time, and closes one whenever one is refused.
+private final class Churn: Sendable {
+    private let held = Mutex<[HeldConnections]>([])
+    private let isOver = Flag()
+    private let refusals = Mutex(0)
+
+    var live: Int { held.withLock(\.count) }
+    var refused: Int { refusals.withLock { $0 } }
+
+    func run(_ lab: GatewayLandscape, _ flow: Flow) throws {
+        while !isOver.isSet {
+            let one = try lab.hold(flow, count: 1, timeoutMilliseconds: 5000)
+            guard one.count == 0 else {
+                held.withLock { $0.append(one) }
+                continue
+            }
+            refusals.withLock { $0 += 1 }
+            held.withLock { open in
+                if let index = open.indices.randomElement() { open.remove(at: index).close() }
+            }
+        }
+    }
+
+    func end() { isOver.set() }
+}
+
+@Suite(.enabled(if: labCanRun), .serialized)
+struct CapChurnTests {
+    @Test func `a cap that changes under a storm of connections is hardly exceeded`() async throws {
+        let gateway = try Gateway()
+        try gateway.commit(CapChangeTests.protect(40))
+        let churn = Churn()
+        let lab = gateway.lab
+        let traffic = Task.detached { try churn.run(lab, CapChangeTests.flow) }
+        var worst = 0
+        var last = 40
+        for round in 1...12 {
+            let cap = round % 2 == 0 ? 40 + round : 80 + round
+            try gateway.commit(CapChangeTests.protect(UInt64(cap)))
+            // What is open when the cap goes down may stay.
+            for _ in 0..<5 {
+                worst = max(worst, churn.live - max(cap, last))
+                waitForClockTick()
+                _ = try gateway.settle()
+            }
+            last = cap
+        }
+        churn.end()
+        try await traffic.value
+        // What is left of the shadows are those of connections that stand.
+        while try gateway.settle() > churn.live {}
+        waitForClockTick()
+        let rest = try lab.hold(CapChangeTests.flow, count: 120)
+        let total = churn.live + rest.count
+        print(
+            "churn: \(churn.refused) refused, at most \(worst) over the cap; \(total) of \(last)")
+        #expect(worst <= 3)
+        #expect((last - 3...last + 3).contains(total))
+        #expect(churn.refused > 100)
     }
 }
