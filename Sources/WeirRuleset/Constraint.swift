@@ -64,7 +64,7 @@ extension Policy {
                         constraintClass: activation.staged ? .capCount : .capReject,
                         scope: cap.scope, boxes: boxes, shape: Shape(boxes, table),
                         name: capName + suffix,
-                        comment: comment, expiresAtMilliseconds: expiry, order: order))
+                        comment: comment, expiresAtMilliseconds: kernelExpiry, order: order))
             }
             part("", boxes, cap.connections, order: maximumReservations)
             guard !cap.reservations.isEmpty else { continue }
@@ -102,11 +102,15 @@ extension Policy {
                 measure: .limit(limit.kernelRate),
                 constraintClass: limit.constraintClass(staged: activation.staged),
                 scope: limit.scope, boxes: boxes, shape: shape, name: "\(name).limit\(index + 1)",
-                comment: comment, expiresAtMilliseconds: expiry)
+                comment: comment, expiresAtMilliseconds: kernelExpiry)
         }
     }
 
-    private var expiry: Int64? { activation.until.map { $0 * 1000 } }
+    /// When its elements end, in milliseconds since 1970-01-01. The kernel takes timeouts of up to
+    /// 584 years (2^64 nanoseconds); who writes a later end means for ever, and gets 2300.
+    var kernelExpiry: Int64? {
+        activation.until.map { min($0, 10_413_792_000) * 1000 }
+    }
 }
 
 extension Limit {

@@ -41,6 +41,22 @@ public struct KernelTable: Sendable, Equatable {
             })
     }
 
+    /// As ``init(holding:)``, where a delta from an earlier table has led there: an element whose
+    /// end was moved by less than a delta looks at still ends when it did.
+    public init(holding ruleset: Ruleset, after earlier: KernelTable?) {
+        self.init(holding: ruleset)
+        for (name, set) in earlier?.sets ?? [:]
+        where set.flags.contains(.timeout) && !set.flags.contains(.dynamic) {
+            for (key, element) in set.elements {
+                guard let now = sets[name]?.elements[key],
+                    now.expiresAtMilliseconds != element.expiresAtMilliseconds,
+                    now.isSame(as: element)
+                else { continue }
+                sets[name]?.elements[key]?.expiresAtMilliseconds = element.expiresAtMilliseconds
+            }
+        }
+    }
+
     /// Whether two readings are of the same table, unchanged in between. Unlike `==` this takes
     /// expiry times that differ by their rounding for equal, and forgives elements that expired.
     public func isUnchanged(since earlier: KernelTable, nowMilliseconds: Int64) -> Bool {

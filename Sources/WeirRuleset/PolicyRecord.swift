@@ -23,7 +23,7 @@ final class PolicyRecord: Sendable {
     /// Its limits and caps; their ``LoweredConstraint/policy`` is to be set to its number.
     let constraints: [LoweredConstraint]
 
-    var expiry: Int64? { policy.activation.until.map { $0 * 1000 } }
+    var expiry: Int64? { policy.kernelExpiry }
 
     init(
         _ policy: Policy, layerName: String, table: inout SetTable,

@@ -99,7 +99,7 @@ public struct Committer: ~Copyable {
         known =
             counted.delta.isEmpty
             ? counted.kernel.map { ($0, after) }
-            : (KernelTable(holding: plan.program.ruleset), after)
+            : (KernelTable(holding: plan.program.ruleset, after: counted.kernel), after)
         var cutter = plan.cutter
         var count = 0
         for connection in try connections(that: { cutter.denies($0) }) {
