@@ -7,8 +7,9 @@ import WeirModel
 
 /// Addresses in each class, by family.
 struct Census {
-    private let weight4: [UInt64]
-    private let weight6: [UInt64]
+    // Wide enough that counting on from all addresses of IPv6 but one loses nothing that shows.
+    private var weight4: [UInt128]
+    private var weight6: [UInt128]
 
     init(_ classes: AddressClasses) {
         var endpoints4: [UInt128] = []
@@ -20,10 +21,10 @@ struct Census {
         endpoints4.sort()
         endpoints6.sort()
         weight4 = classes.classes.map {
-            $0.isEndpoints ? UInt64($0.endpoints4.count) : Self.free($0, .v4, endpoints4)
+            $0.isEndpoints ? UInt128($0.endpoints4.count) : Self.free($0, .v4, endpoints4)
         }
         weight6 = classes.classes.map {
-            $0.isEndpoints ? UInt64($0.endpoints6.count) : Self.free($0, .v6, endpoints6)
+            $0.isEndpoints ? UInt128($0.endpoints6.count) : Self.free($0, .v6, endpoints6)
         }
     }
 
@@ -34,11 +35,21 @@ struct Census {
         }
     }
 
+    /// One address left a class for another.
+    mutating func follow(_ move: EndpointMove) {
+        func change(_ list: inout [UInt128]) {
+            list[move.from] -= 1
+            list[move.to] = list[move.to] == .max ? .max : list[move.to] + 1
+        }
+        if move.address.family == .v4 { change(&weight4) } else { change(&weight6) }
+    }
+
     /// Addresses of a family in a set of classes; stops at the greatest number.
     func weight(_ classes: Bitset, _ family: AddressFamily) -> UInt64 {
         var sum: UInt64 = 0
         for index in classes {
-            sum = saturatingSum(sum, family == .v4 ? weight4[index] : weight6[index])
+            sum = saturatingSum(
+                sum, UInt64(clamping: family == .v4 ? weight4[index] : weight6[index]))
         }
         return sum
     }
@@ -46,15 +57,16 @@ struct Census {
     /// Addresses of a class's ranges that are no endpoints.
     private static func free(
         _ item: AddressClass, _ family: AddressFamily, _ endpoints: [UInt128]
-    ) -> UInt64 {
-        var sum: UInt64 = 0
+    ) -> UInt128 {
+        var sum: UInt128 = 0
         for range in item.ranges where range.family == family {
             let taken =
                 endpoints.count(below: range.last) + endpoints.count(at: range.last)
                 - endpoints.count(below: range.first)
             let (size, overflow) = (range.last - range.first).addingReportingOverflow(1)
             let free = overflow ? UInt128.max : size - UInt128(taken)
-            sum = saturatingSum(sum, UInt64(clamping: free))
+            let (total, isTooMuch) = sum.addingReportingOverflow(free)
+            sum = isTooMuch ? .max : total
         }
         return sum
     }

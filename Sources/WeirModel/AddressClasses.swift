@@ -201,6 +201,118 @@ public struct AddressClasses: Sendable {
     }
 }
 
+/// An address that left one class for another.
+public struct EndpointMove: Hashable, Sendable {
+    public let address: IPAddress
+    public let from: Int
+    public let to: Int
+}
+
+extension AddressClasses {
+    /// Takes over that one service has one endpoint more or less, where the classes stay what
+    /// they would be if they were made anew.
+    ///
+    /// - Parameter service: by index, with the endpoints that it has now.
+    /// - Returns: nil, and nothing is changed, where that is not so, or more changed than one
+    ///   address that is no other service's.
+    mutating func move(_ service: Int, from old: [IPAddress], to new: [IPAddress])
+        -> EndpointMove?
+    {
+        let (before, after) = (Set(old), Set(new))
+        guard before.count == old.count, after.count == new.count,
+            abs(old.count - new.count) == 1, before.symmetricDifference(after).count == 1,
+            let address = before.symmetricDifference(after).first
+        else { return nil }
+        let signature = ranges.signature(of: address)
+        let place = ranges.interval(of: address)
+        guard let rest = restClass[signature],
+            let own = byService[service].first(where: {
+                classes[$0].services == [service] && signatureOfClass[$0] == signature
+            }), classes[own].representative(address.family) != nil,
+            classes[rest].ranges.contains(place.range)
+        else { return nil }
+        let isNew = after.contains(address)
+        guard isNew ? leavesFree(address, in: place.range) : classIndex(of: address) == own,
+            isNew || classes[own].count(address.family) > 1,
+            keepsOrder(service, new, address, own)
+        else { return nil }
+        if isNew {
+            endpoints.insert(address, class: own)
+            classes[own].insert(address)
+        } else {
+            endpoints.remove(address)
+            classes[own].remove(address)
+        }
+        let list = classes[rest].ranges.filter { $0.family == address.family }
+        let least = classes[rest].representative(address.family)
+        if isNew, least == address {
+            classes[rest].setRepresentative(list.lazy.compactMap(firstFree).first ?? address)
+        } else if !isNew, let least, address.value < least.value {
+            classes[rest].setRepresentative(address)
+        }
+        return EndpointMove(
+            address: address, from: isNew ? rest : own, to: isNew ? own : rest)
+    }
+
+    /// Whether a range has another address than this one that is no endpoint.
+    private func leavesFree(_ address: IPAddress, in range: AddressRange) -> Bool {
+        guard endpoints.classIndex(of: address) == nil else { return false }
+        return range.last - range.first > UInt128(endpoints.count(in: range))
+    }
+
+    /// Whether the service's endpoints come upon its classes in the order that these have.
+    private func keepsOrder(
+        _ service: Int, _ list: [IPAddress], _ address: IPAddress, _ own: Int
+    ) -> Bool {
+        var last = -1
+        var known: Set<Int> = []
+        for endpoint in list {
+            let index = endpoint == address ? own : classIndex(of: endpoint)
+            guard classes[index].services.first == service, known.insert(index).inserted else {
+                continue
+            }
+            guard index > last else { return false }
+            last = index
+        }
+        return true
+    }
+}
+
+extension AddressClass {
+    fileprivate func count(_ family: AddressFamily) -> Int {
+        family == .v4 ? endpoints4.count : endpoints6.count
+    }
+
+    fileprivate mutating func insert(_ address: IPAddress) {
+        switch address {
+        case .v4(let value):
+            endpoints4.append(value)
+            representative4 = min(representative4 ?? value, value)
+        case .v6(let value):
+            endpoints6.append(value)
+            representative6 = min(representative6 ?? value, value)
+        }
+    }
+
+    fileprivate mutating func remove(_ address: IPAddress) {
+        switch address {
+        case .v4(let value):
+            endpoints4.removeAll { $0 == value }
+            representative4 = endpoints4.min()
+        case .v6(let value):
+            endpoints6.removeAll { $0 == value }
+            representative6 = endpoints6.min()
+        }
+    }
+
+    fileprivate mutating func setRepresentative(_ address: IPAddress) {
+        switch address {
+        case .v4(let value): representative4 = value
+        case .v6(let value): representative6 = value
+        }
+    }
+}
+
 /// The address space cut at the ends of a list of ranges.
 struct RangePartition: Sendable {
     struct Interval: Sendable {
@@ -260,6 +372,13 @@ struct RangePartition: Sendable {
         case .v4(let value): intervals[Self.last(in: starts4, notAbove: value)].signature
         case .v6(let value):
             intervals[starts4.count + Self.last(in: starts6, notAbove: value)].signature
+        }
+    }
+
+    func interval(of address: IPAddress) -> Interval {
+        switch address {
+        case .v4(let value): intervals[Self.last(in: starts4, notAbove: value)]
+        case .v6(let value): intervals[starts4.count + Self.last(in: starts6, notAbove: value)]
         }
     }
 

@@ -89,12 +89,62 @@ struct EndpointIndex: Sendable {
         }
     }
 
+    /// Adds an endpoint that was none, with its class. What only building the classes needs is
+    /// not kept up to date.
+    mutating func insert(_ address: IPAddress, class index: Int) {
+        switch address {
+        case .v4(let value):
+            let place = Self.place(of: value, in: addresses4)
+            addresses4.insert(value, at: place)
+            classes.insert(Int32(index), at: place)
+        case .v6(let value):
+            let place = Self.place(of: value, in: addresses6)
+            addresses6.insert(value, at: place)
+            classes.insert(Int32(index), at: addresses4.count + place)
+        }
+    }
+
+    /// Takes out an endpoint, which must be one.
+    mutating func remove(_ address: IPAddress) {
+        switch address {
+        case .v4(let value):
+            let place = Self.place(of: value, in: addresses4)
+            addresses4.remove(at: place)
+            classes.remove(at: place)
+        case .v6(let value):
+            let place = Self.place(of: value, in: addresses6)
+            addresses6.remove(at: place)
+            classes.remove(at: addresses4.count + place)
+        }
+    }
+
+    /// How many endpoints lie in a range.
+    func count(in range: AddressRange) -> Int {
+        switch range.family {
+        case .v4:
+            let (first, last) = (UInt32(range.first), UInt32(range.last))
+            let end = Self.place(of: last, in: addresses4)
+            return end - Self.place(of: first, in: addresses4)
+                + (end < addresses4.count && addresses4[end] == last ? 1 : 0)
+        case .v6:
+            let end = Self.place(of: range.last, in: addresses6)
+            return end - Self.place(of: range.first, in: addresses6)
+                + (end < addresses6.count && addresses6[end] == range.last ? 1 : 0)
+        }
+    }
+
     private static func index<Value: Comparable>(of value: Value, in sorted: [Value]) -> Int? {
+        let place = place(of: value, in: sorted)
+        return place < sorted.count && sorted[place] == value ? place : nil
+    }
+
+    /// The first place whose value is not less.
+    private static func place<Value: Comparable>(of value: Value, in sorted: [Value]) -> Int {
         var (low, high) = (0, sorted.count)
         while low < high {
             let middle = (low + high) / 2
             if sorted[middle] < value { low = middle + 1 } else { high = middle }
         }
-        return low < sorted.count && sorted[low] == value ? low : nil
+        return low
     }
 }

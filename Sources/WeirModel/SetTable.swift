@@ -49,16 +49,28 @@ public struct SetTable: Sendable {
     /// Takes over a landscape that differs in endpoints only, if these fall into the same classes
     /// as before, so that every set is what it was.
     ///
-    /// - Returns: the classes that have other endpoints or another representative now; nil, and
-    ///   nothing is changed, if the classes are others.
+    /// - Returns: the classes that have other endpoints or another representative now, and what
+    ///   moved where that is all; nil, and nothing is changed, if the classes are others.
     public mutating func replaceEndpoints(
         _ landscape: Landscape, literals: some Sequence<AddressRange>
-    ) -> Bitset? {
+    ) -> (changed: Bitset, move: EndpointMove?)? {
+        let old = self.landscape
+        let others = landscape.services.indices.filter {
+            landscape.services[$0].endpoints != old.services[$0].endpoints
+        }
+        if others.count == 1,
+            let move = classes.move(
+                others[0], from: old.services[others[0]].endpoints,
+                to: landscape.services[others[0]].endpoints)
+        {
+            self.landscape = landscape
+            return (Bitset(capacity: classes.count, [move.from, move.to]), move)
+        }
         let next = AddressClasses(landscape: landscape, literals: literals)
         guard let changed = next.changes(from: classes) else { return nil }
         classes = next
         self.landscape = landscape
-        return changed
+        return (changed, nil)
     }
 
     /// The number of a set of classes.
