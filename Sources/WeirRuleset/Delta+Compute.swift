@@ -177,6 +177,7 @@ private struct DeltaBuilder {
     private mutating func compareElements(of name: String, want: NamedSet, have: NamedSet) {
         var removed: [Delta.KeyedElement] = []
         var added: [Delta.KeyedElement] = []
+        var common = 0
         for (key, element) in have.elements {
             guard let new = want.elements[key] else {
                 if element.isLive(nowMilliseconds: now) {
@@ -185,6 +186,7 @@ private struct DeltaBuilder {
                 }
                 continue
             }
+            common += 1
             if new.isSame(as: element) && !refersToReplaced(new) { continue }
             if !element.isLive(nowMilliseconds: now) {
                 if new.isLive(nowMilliseconds: now) {
@@ -204,7 +206,7 @@ private struct DeltaBuilder {
                 restart(.cap, want.keyText(key), origin: new.origin)
             }
         }
-        for (key, element) in want.elements
+        for (key, element) in common < want.elements.count ? want.elements : [:]
         where have.elements[key] == nil && element.isLive(nowMilliseconds: now) {
             added.append(.init(key, element))
             delta.counts.elementsAdded += 1

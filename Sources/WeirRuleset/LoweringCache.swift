@@ -31,7 +31,8 @@ public struct LoweringCache: Sendable {
         var known = records.matching(policySet)
         var ranges = policySet.assertedRanges
         for (index, record) in known.enumerated() {
-            ranges.formUnion(record?.literals ?? policySet.policies[index].literalRanges)
+            let own = record?.literals ?? policySet.policies[index].literalRanges
+            if !own.isEmpty { ranges.formUnion(own) }
         }
         if table == nil || literals != ranges || self.vantage != vantage
             || landscape != policySet.landscape

@@ -77,6 +77,11 @@ struct PolicyRecords: Sendable {
         }
         var next = 0
         return policySet.policies.indices.map { index in
+            // Nearly always the next one: that it is the same is cheaper to find than its order.
+            if next < all.count, all[next].policy.doesTheSame(as: policySet.policies[index]) {
+                next += 1
+                return all[next - 1]
+            }
             let (layer, name) = (policySet.policies[index].layer, policySet.policies[index].name)
             while next < all.count, (all[next].policy.layer, all[next].policy.name) < (layer, name)
             {
@@ -85,7 +90,8 @@ struct PolicyRecords: Sendable {
             guard next < all.count,
                 all[next].policy.doesTheSame(as: policySet.policies[index])
             else { return nil }
-            return all[next]
+            next += 1
+            return all[next - 1]
         }
     }
 

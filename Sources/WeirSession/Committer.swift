@@ -129,6 +129,8 @@ public struct Committer: ~Copyable {
         that holds: (Connection) -> Bool
     ) throws(CommitFailure) -> [Connection] {
         do throws(KernelError) {
+            // To read the connections is to walk the table of all namespaces.
+            guard try socket.countConnections() > 0 else { return [] }
             return try socket.readConnections().filter(holds)
         } catch {
             throw .kernel(error)
