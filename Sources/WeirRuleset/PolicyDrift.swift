@@ -113,7 +113,7 @@ public struct TableDrift: Sendable {
         let prefixes =
             ["layer.", ProgramName.priorityStage] + ProgramName.slotStages
         for (name, set) in sets where prefixes.contains(where: { name.hasPrefix($0) }) {
-            for (key, element) in set.elements where element.comment == comment {
+            for (key, element) in set.elements where element.origin == comment {
                 found[Place(set: name, key: key)] = element
             }
         }

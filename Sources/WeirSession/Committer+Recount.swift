@@ -96,13 +96,16 @@ extension Committer {
     /// Lets the plan's fresh caps count what exists; the commit that remains to be made.
     mutating func countExisting(_ plan: Plan) throws(CommitFailure) -> CountedCommit {
         var result = CountedCommit(plan)
-        guard let matcher = plan.matcher, !matcher.caps.isEmpty else { return result }
+        recounts = []
+        guard var matcher = plan.matcher, !matcher.caps.isEmpty else { return result }
         do throws(KernelError) {
             var counting = try CapCounting.begin(matcher, plan.cutter)
             let live = try socket.readConnections()
             let caps = counting.caps(of: live.filter { plan.cutter.polices($0) })
             guard !caps.isEmpty else { return result }
             try prepare(plan, caps, &result)
+            var cutter = plan.cutter
+            recounts = matcher.recounts(live.filter { cutter.leaves($0) })
             result.shadows = try counting.count(live, with: &socket)
             // Counting took its time: those that came meanwhile, until there are few.
             for _ in 0..<10 {

@@ -24,6 +24,8 @@ public struct Committer: ~Copyable {
     var socket: NetfilterSocket
     /// Of the last commit: why existing connections are not counted by caps that changed.
     public private(set) var recountProblem: String?
+    /// Of the last commit: what caps that changed found.
+    public internal(set) var recounts: [CapRecount] = []
     /// Of the last commit: connections that such caps count by a shadow.
     public private(set) var shadowsMade = 0
     /// What the kernel held after this process's last commit, which saves reading it again as

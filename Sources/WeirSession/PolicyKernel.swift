@@ -26,6 +26,8 @@ public protocol PolicyKernel: AnyObject {
     func status() throws(CommitFailure) -> KernelStatus?
     /// Connections that a cap counts by their shadows, since it changed.
     func shadowCount() -> Int
+    /// What the last commit's new caps found.
+    var recounts: [CapRecount] { get }
     /// Why the last commit's new caps do not count what exists; nil where they do.
     var recountProblem: String? { get }
     /// Takes weir's table away; false where there was none.
@@ -43,6 +45,7 @@ public protocol PolicyKernel: AnyObject {
 extension PolicyKernel {
     public func shadowCount() -> Int { 0 }
     public var recountProblem: String? { nil }
+    public var recounts: [CapRecount] { [] }
 }
 
 /// The kernel of this process's network namespace.
@@ -74,6 +77,8 @@ public final class LiveKernel: PolicyKernel {
     public func shadowCount() -> Int { (try? committer.shadowCount()) ?? 0 }
 
     public var recountProblem: String? { committer.recountProblem }
+
+    public var recounts: [CapRecount] { committer.recounts }
 
     public func stand(onHost: Bool) { otherwiseOnHost = onHost }
 

@@ -84,6 +84,7 @@ public struct PolicyWriter: ~Copyable {
         var outcome = try finish(&journal)
         outcome.plan = prepared.plan
         outcome.connectionsCut = cut
+        outcome.plan?.recounts = kernel.recounts
         outcome.recountProblem = kernel.recountProblem
         return outcome
     }

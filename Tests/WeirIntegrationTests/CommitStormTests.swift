@@ -47,7 +47,7 @@ struct CommitStormTests {
     }
 
     @Test(arguments: [UInt64.random(in: 0 ... .max)])
-    func `nobody is cut, refused or forgotten`(seed: UInt64) async throws {
+    func `nobody is cut, refused or forgotten`(seed: UInt64) throws {
         let size = Size.fromEnvironment
         print("CommitStormTests seed \(seed), \(size)")
         let gateway = try Gateway()
@@ -60,7 +60,7 @@ struct CommitStormTests {
         #expect(held.map(\.count).reduce(0, +) == size.held)
         let isOver = Flag()
         let clients = gateway.lab.segment(of: StormEdits.mainFlows[0].source).namespace
-        let traffic = Task.detached {
+        let traffic = Background {
             try clients.attempt(
                 StormEdits.mainFlows, perSecond: size.perSecond, timeoutMilliseconds: 10_000
             ) { isOver.isSet }
@@ -80,7 +80,7 @@ struct CommitStormTests {
             }
         }
         isOver.set()
-        let count = try await traffic.value
+        let count = try traffic.wait()
         try storm.commit(edits.policySet, in: gateway)
         let (median, late, last) = (storm.times.at(0.5), storm.times.at(0.99), storm.times.at(1))
         print("storm: \(count); \(storm.cut) cut; \(storm.recounted) caps recounted")

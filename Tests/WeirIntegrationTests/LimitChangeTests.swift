@@ -50,19 +50,19 @@ struct LimitChangeTests {
     }
 
     @Test(arguments: [CountingScope.total, .source])
-    func `connections never exceed what old and new allow`(scope: CountingScope) async throws {
+    func `connections never exceed what old and new allow`(scope: CountingScope) throws {
         let gateway = try Gateway()
         try gateway.enforce(
             MeterTests.policy(limits: [
                 MeterTests.limit(50, .connections, burst: 5, .reject, scope: scope)
             ]))
         let lab = gateway.lab
-        let traffic = Task.detached {
+        let traffic = Background {
             try lab.attempt(MeterTests.tcp, forMilliseconds: 2500)
         }
         waitForClockTick()
         var allowance = try Self.change(gateway, .connections, scope, scale: 1)
-        let count = try await traffic.value
+        let count = try traffic.wait()
         allowance.end()
         print("connections \(scope): \(count[.open]) of at most \(allowance.most) passed")
         #expect(count[.reset] > 100)
@@ -71,7 +71,7 @@ struct LimitChangeTests {
     }
 
     @Test(arguments: [CountingScope.total, .pair])
-    func `packets never exceed what old and new allow`(scope: CountingScope) async throws {
+    func `packets never exceed what old and new allow`(scope: CountingScope) throws {
         let gateway = try Gateway()
         try gateway.lab.gateway.loadRuleset(
             """
@@ -86,12 +86,12 @@ struct LimitChangeTests {
         try gateway.enforce(
             MeterTests.policy(limits: [MeterTests.limit(500, .packets, burst: 5, scope: scope)]))
         let box = UncheckedGateway(gateway)
-        let traffic = Task.detached {
+        let traffic = Background {
             try box.gateway.datagrams(MeterTests.udp, perSecond: 3000, milliseconds: 2500)
         }
         waitForClockTick()
         var allowance = try Self.change(gateway, .packets, scope, scale: 10)
-        let (sent, _) = try await traffic.value
+        let (sent, _) = try traffic.wait()
         allowance.end()
         let passed = try MeterTests().watched(gateway)
         print("packets \(scope): \(passed) of at most \(allowance.most) passed, \(sent) sent")

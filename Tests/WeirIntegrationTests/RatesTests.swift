@@ -53,7 +53,7 @@ struct RatesTests {
     }
 
     @Test(arguments: rows)
-    func `the rate is the declared one`(row: Row) async throws {
+    func `the rate is the declared one`(row: Row) throws {
         let gateway = try Gateway(tcp: [], udp: [])
         let lab = gateway.lab
         for segment in lab.segments {
@@ -82,7 +82,7 @@ struct RatesTests {
             isManyFlows: row.unit == .connections)
         let isOver = Flag()
         let clients = lab.segment(of: sources[0]).namespace
-        let traffic = Task.detached {
+        let traffic = Background {
             try stream.send(in: clients) { isOver.isSet }
         }
         let link = lab.segment(of: stream.destination).link
@@ -92,7 +92,7 @@ struct RatesTests {
                 settles: row.unit == .bytes ? 2.5 : 1)
         }
         isOver.set()
-        let sent = try await traffic.value
+        let sent = try traffic.wait()
         let declared = Double(row.rate) * Double(row.sources)
         let ratio = passed / declared
         let offered = sent * Double(row.unit == .bytes ? row.size : 1) / declared

@@ -15,7 +15,7 @@ public struct DatagramStream: Sendable {
     public var bytes: Int
     /// Of all sources together.
     public var perSecond: Int
-    /// A port of its own for each datagram, and so a flow; else one flow a source.
+    /// Ports of its own for each datagram, and so a flow; else one flow a source.
     public var isManyFlows: Bool
 
     public init(
@@ -53,7 +53,11 @@ public struct DatagramStream: Sendable {
                     continue
                 }
                 let index = sent % packets.count
-                if isManyFlows { setPort(&packets[index], 1024 + sent / packets.count % 64_000) }
+                if isManyFlows {
+                    let flow = sent / packets.count
+                    setPort(&packets[index], 1024 + flow % 64_000)
+                    setPort(&packets[index], Int(port) + flow / 64_000, at: 22)
+                }
                 let (bytes, count) = (packets[index], packets[index].count)
                 _ = unsafe destination.withSocketAddress(port: 0) {
                     unsafe sendto(descriptor, bytes, count, noSignal, $0, $1)
@@ -78,16 +82,15 @@ public struct DatagramStream: Sendable {
             }
         }
         setPort(&bytes, 1024)
-        bytes[22] = UInt8(port >> 8)
-        bytes[23] = UInt8(truncatingIfNeeded: port)
+        setPort(&bytes, Int(port), at: 22)
         bytes[24] = UInt8((bytes.count - 20) >> 8 & 0xFF)
         bytes[25] = UInt8(truncatingIfNeeded: bytes.count - 20)
         return bytes
     }
 
-    private func setPort(_ bytes: inout [UInt8], _ port: Int) {
-        bytes[20] = UInt8(port >> 8)
-        bytes[21] = UInt8(truncatingIfNeeded: port)
+    private func setPort(_ bytes: inout [UInt8], _ port: Int, at place: Int = 20) {
+        bytes[place] = UInt8(port >> 8)
+        bytes[place + 1] = UInt8(truncatingIfNeeded: port)
     }
 }
 
