@@ -39,6 +39,8 @@ public struct CommitRequest: Sendable {
     /// Standby policies that are enabled after the commit; nil: those that are now.
     public var enabled: [EnabledPolicy]?
     public var usesGit = false
+    /// Whether the outcome's plan is to say what became of live connections; see ``Plan/cuts``.
+    public var findsCuts = false
     /// What the log says of who did it; nil: the operator.
     var who: String?
     public var restores: Int?
@@ -69,6 +71,7 @@ public struct CommitRequest: Sendable {
                 sources.texts.filter { !$0.isBuiltIn }.map { ($0.name, $0.bytes) },
                 uniquingKeysWith: { $1 }),
             operation: .apply, message: message)
+        request.findsCuts = true
         for file in checked.loaded.files {
             let edits = file.durations(startingAt: now)
             guard !edits.isEmpty else { continue }
@@ -100,7 +103,7 @@ extension PolicyWriter {
         do throws(CommitFailure) {
             plan = try kernel.plan(
                 request.policySet.enabling(enabled), revision: revision,
-                state: PolicyState(epochSeconds: now), findsCuts: false
+                state: PolicyState(epochSeconds: now), findsCuts: request.findsCuts
             ).0
         } catch {
             throw .commit(error)
