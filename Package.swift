@@ -45,7 +45,7 @@ let package = Package(
         + floor("WeirInventory", ["WeirDiagnostics", "WeirModel", "CYaml"], corpus: true)
         + floor(
             "WeirResolve", ["WeirDiagnostics", "WeirSyntax", "WeirModel", "WeirInventory"],
-            corpus: true,
+            tests: ["WeirTesting"], corpus: true,
             // The pages are those of docs/patterns.
             resources: [.embedInCode("Library/library.weir"), .embedInCode("Library/pages")])
         + floor("WeirAnalysis", ["WeirDiagnostics", "WeirModel"], tests: ["WeirResolve"])

@@ -62,7 +62,9 @@ struct FindingFixes {
     private func intended(_ finding: Finding) -> [FixIt] {
         let fix: FixIt? =
             switch finding.fix {
-            case .addOverriding(let policy, let other): add(overriding: other, to: policy)
+            // That it is meant is for its author to say, though nothing enforced would change.
+            case .addOverriding(let policy, let other):
+                add(overriding: other, to: policy)?.asked
             case .removeOverriding(let policy, let other):
                 remove(overriding: other, from: policy)
             case .removePolicy(let policy): remove(policy)

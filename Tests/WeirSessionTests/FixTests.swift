@@ -112,7 +112,7 @@ struct FixLab {
     static let layers = "layers { emergency; security; resilience; baseline default reject }\n\n"
 
     @Test(arguments: [
-        (FindingCode.undeclaredOverride, 1, true), (.ambiguousDecision, 2, false),
+        (FindingCode.undeclaredOverride, 1, false), (.ambiguousDecision, 2, false),
         (.overrideCycle, 2, false), (.overrideUnused, 1, true), (.expiredPolicy, 1, true),
         (.shadowedPolicy, 1, true), (.redundantPolicy, 1, true), (.deadConstraint, 1, true),
         (.maskedLimit, 1, true), (.brokenReservation, 3, false),
@@ -172,11 +172,11 @@ struct FixLab {
                 layer emergency {
                     policy failover {
                         from checkout to orders-db in zone az-b on tcp/5432
-                        allow overriding security.bulkhead
+                        allow
                     }
                     # over long ago
 
-                    policy other { from checkout to api; allow overriding security.bulkhead }
+                    policy other { from checkout to api; allow }
                 }
 
                 layer security {
@@ -184,12 +184,10 @@ struct FixLab {
                 }
 
                 """)
-        #expect(told.count == 4 && run.count == 4)
-        #expect(
-            told.contains {
-                $0.contains("fixed[undeclared-override]: add `overriding security.bulkhead`")
-                    && $0.contains("+         allow overriding security.bulkhead\n")
-            }, "\(told)")
+        #expect(told.count == 2 && run.count == 2)
+        // That an override is meant is for a person to say.
+        #expect(!told.contains { $0.contains("undeclared-override") }, "\(told)")
+        #expect(told.contains { $0.contains("fixed[unused-name]") }, "\(told)")
     }
 
     @Test func `what is mutually redundant is not all removed`() throws {
