@@ -27,7 +27,11 @@ extension FindingFixes {
         guard wanted > numbers.total, wanted != .max else { return [] }
         var fixes: [FixIt?] = []
         if tighter.count == 1, case .cap(let other)? = tighter[0].part,
-            let counters = numbers.terms.first?.counters, counters > 0
+            let counters = numbers.terms.first?.counters, counters > 0,
+            // Another cap of the same policy would be as tight.
+            policySet[tighter[0].policy].caps.enumerated().allSatisfy({
+                $0 == other || $1.connections >= wanted
+            })
         {
             let missing = (wanted - numbers.total + counters - 1) / counters
             let now = policySet[tighter[0].policy].caps[other].connections

@@ -170,13 +170,10 @@ struct FixLab {
                 # never used
 
                 layer emergency {
-                    policy failover {
-                        from checkout to orders-db in zone az-b on tcp/5432
-                        allow
-                    }
+                    policy failover { from checkout to orders-db in zone az-b on tcp/5432; allow }
                     # over long ago
 
-                    policy other { from checkout to api; allow }
+                    policy other { from checkout to api; allow overriding security.bulkhead }
                 }
 
                 layer security {
@@ -184,7 +181,7 @@ struct FixLab {
                 }
 
                 """)
-        #expect(told.count == 2 && run.count == 2)
+        #expect(told.count == 3 && run.count == 3)
         // That an override is meant is for a person to say.
         #expect(!told.contains { $0.contains("undeclared-override") }, "\(told)")
         #expect(told.contains { $0.contains("fixed[unused-name]") }, "\(told)")
