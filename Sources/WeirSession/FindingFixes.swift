@@ -162,7 +162,9 @@ struct FindingFixes {
             edits.append(edit)
         }
         return FixIt(
-            message: "remove \(quoted(name(policy)))", edits: edits, isAutomatic: true)
+            message: "remove \(quoted(name(policy)))", edits: edits,
+            // Whom it overrides would speak again.
+            isAutomatic: policySet[policy].overriding.isEmpty)
     }
 
     // MARK: Constraints

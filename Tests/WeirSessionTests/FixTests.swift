@@ -242,7 +242,7 @@ struct FixLab {
         #if DEBUG
             return 60
         #else
-            return 2_000
+            return 400
         #endif
     }()
 
