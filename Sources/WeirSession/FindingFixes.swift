@@ -67,6 +67,9 @@ struct FindingFixes {
                 add(overriding: other, to: policy)?.asked
             case .removeOverriding(let policy, let other):
                 remove(overriding: other, from: policy)
+            // What decides above it may be the mistake, and the policy the standing rule.
+            case .removePolicy(let policy) where finding.code == .shadowedPolicy:
+                remove(policy)?.asked
             case .removePolicy(let policy): remove(policy)
             case .removePart(let policy, let part): remove([part], of: policy)
             case nil: nil

@@ -74,8 +74,7 @@ public struct PromptReader: Sendable {
         return parsed(wrapped(text, in: home))
     }
 
-    /// `policy LAYER.NAME …`, as everything else calls a policy: the layer, and the text with blanks
-    /// in its place, so that what is said of the text says the right columns.
+    /// `policy LAYER.NAME …`, as everything else calls a policy: the layer, and the text without it.
     private func qualified(_ text: String) -> (layer: String, text: String)? {
         // The caller has seen that the first word is `policy`.
         guard let word = text.firstIndex(where: { !$0.isWhitespace }),
@@ -85,8 +84,7 @@ public struct PromptReader: Sendable {
         for layer in draft.layerNames {
             let prefix = spelling(of: layer) + "."
             guard text[start...].hasPrefix(prefix) else { continue }
-            let blanks = String(repeating: " ", count: prefix.count)
-            return (layer, text[..<start] + blanks + text[start...].dropFirst(prefix.count))
+            return (layer, String(text[..<start]) + text[start...].dropFirst(prefix.count))
         }
         return nil
     }

@@ -114,7 +114,7 @@ struct FixLab {
     @Test(arguments: [
         (FindingCode.undeclaredOverride, 1, false), (.ambiguousDecision, 2, false),
         (.overrideCycle, 2, false), (.overrideUnused, 1, true), (.expiredPolicy, 1, true),
-        (.shadowedPolicy, 1, true), (.redundantPolicy, 1, true), (.deadConstraint, 1, true),
+        (.shadowedPolicy, 1, false), (.redundantPolicy, 1, true), (.deadConstraint, 1, true),
         (.maskedLimit, 1, true), (.brokenReservation, 3, false),
         (.overcommittedCapacity, 2, false),
     ])
