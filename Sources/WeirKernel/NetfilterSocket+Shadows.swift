@@ -14,7 +14,25 @@ extension NetfilterSocket {
     /// Makes a connection's shadow; its mark is the connection's ``Connection/id``.
     /// - Returns: false where conntrack takes no more, or knows the protocol only by its packets.
     public mutating func makeShadow(of connection: Connection) throws(KernelError) -> Bool {
-        guard LoopbackCounter.canLead(connection.original.protocolNumber) else { return false }
+        guard LoopbackCounter.canLead(connection) else { return false }
+        for _ in 0..<3 {
+            switch try createShadow(of: connection) {
+            case .created: return true
+            case .refused: return false
+            case .isThere: if try adoptShadow(of: connection) { return true }
+            }
+            // It was there and went meanwhile: somebody gives places back.
+        }
+        return false
+    }
+
+    private enum Creation {
+        case created, isThere, refused
+    }
+
+    private mutating func createShadow(
+        of connection: Connection
+    ) throws(KernelError) -> Creation {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
         let isTCP = connection.original.protocolNumber == UInt8(IPPROTO_TCP)
         // In case nobody is left to delete it: as long as TCP itself may idle.
@@ -39,11 +57,11 @@ extension NetfilterSocket {
                 }
             } _: { _, _ in
             }
-            return true
+            return .created
         } catch {
             switch error.code {
-            case EEXIST: return try adoptShadow(of: connection)
-            case ENOMEM, ENOSPC, ENFILE, EOPNOTSUPP, EINVAL: return false
+            case EEXIST: return .isThere
+            case ENOMEM, ENOSPC, ENFILE, EOPNOTSUPP, EINVAL: return .refused
             default: throw error
             }
         }
@@ -73,20 +91,35 @@ extension NetfilterSocket {
 
     /// Whether what a shadow stands for still holds a place.
     public mutating func isAlive(behind shadow: Connection) throws(KernelError) -> Bool {
+        try isAlive(shadow.original, id: shadow.mark)
+    }
+
+    /// Whether a connection still holds a place.
+    public mutating func isAlive(_ connection: Connection) throws(KernelError) -> Bool {
+        try isAlive(connection.original, id: connection.id)
+    }
+
+    private mutating func isAlive(
+        _ original: ConnectionTuple, id: UInt32
+    ) throws(KernelError) -> Bool {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET.rawValue)
         var isAlive = false
         _ = try request(
-            type, family: shadow.family, isDump: false, operation: "look for a connection"
+            type, family: original.family, isDump: false, operation: "look for a connection"
         ) { writer in
-            writer.nest(CTA_TUPLE_ORIG) { $0.tuple(shadow.original) }
+            writer.nest(CTA_TUPLE_ORIG) { $0.tuple(original) }
         } _: { message, bytes in
             guard let found = Connection(message.attributes, in: bytes) else { return }
-            isAlive = found.id == shadow.mark && !found.isClosed
+            isAlive = found.id == id && !found.isClosed
         }
         return isAlive
     }
 }
 
+extension ConnectionTuple {
+    var family: UInt8 { UInt8(source.family == .v4 ? AF_INET : AF_INET6) }
+}
+
 extension Connection {
-    var family: UInt8 { UInt8(original.source.family == .v4 ? AF_INET : AF_INET6) }
+    var family: UInt8 { original.family }
 }

@@ -43,6 +43,8 @@ public struct Recount: Sendable {
     public let undo: Delta
     /// The table after `before`.
     public let prepared: KernelTable
+    /// The chains among that; the last connections are counted when the commit is made.
+    public let chains: [String: Chain]
 }
 
 extension LoweredProgram {
@@ -90,6 +92,7 @@ private struct RecountBuilder {
     private var before: Delta
     private var undo: Delta
     private var undoings: [Delta.Operation] = []
+    private var chains: [String: Chain] = [:]
 
     init(_ wanted: Ruleset, _ kernel: KernelTable?) {
         self.wanted = wanted
@@ -110,7 +113,7 @@ private struct RecountBuilder {
         // Without a table before, all there is to undo is the table.
         undo.operations =
             undoings.first?.kind == .deleteTable ? [undoings[0]] : undoings.reversed()
-        return Recount(before: before, undo: undo, prepared: prepared)
+        return Recount(before: before, undo: undo, prepared: prepared, chains: chains)
     }
 
     mutating func add(_ fresh: [LoweredCap]) {
@@ -183,6 +186,7 @@ private struct RecountBuilder {
         for rule in chain.rules { before.operations.append(.init(.addRule(rule, chain: name))) }
         undoings.append(.init(.deleteChain(name)))
         undoings.append(.init(.flushChain(name)))
+        chains[name] = chain
         prepared.chains[name] = KernelChain(
             hook: chain.hook, rules: chain.fingerprints(family: wanted.family))
     }

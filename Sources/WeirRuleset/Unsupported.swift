@@ -41,11 +41,6 @@ extension PolicySet {
                     "a cap with more than \(maximumReservations) reservations", id, cap.origin,
                     "split it, or join beneficiaries into one group")
             }
-            for cap in policy.caps where cap.scope != .total && !cap.reservations.isEmpty {
-                refuse(
-                    "`reserve` in a cap per \(cap.scope.rawValue)", id, cap.origin,
-                    "reserve within a cap in total")
-            }
             for effect in policy.effects {
                 guard case .mirror = effect.kind else { continue }
                 refuse(

@@ -2,7 +2,8 @@
 //
 // Before a commit whose caps mean something new, these count the connections that exist. Nothing
 // of it touches traffic: the elements are not reached by packets until the commit itself. What
-// opens while that goes on, the kernel reports; the last of it is counted right after the commit.
+// opens while that goes on, the kernel reports; the last of it is counted right after the commit,
+// which leaves the way there open until then.
 
 import Glibc
 public import WeirKernel
@@ -15,6 +16,8 @@ struct CountedCommit: ~Copyable {
     var kernel: KernelTable?
     var generation: UInt32
     var delta: Delta
+    /// What the commit leads to.
+    var wanted: Ruleset
     /// How to leave no trace if it fails; nil where there is none.
     var undo: Delta?
     var shadows = 0
@@ -24,6 +27,7 @@ struct CountedCommit: ~Copyable {
 
     init(_ plan: Plan) {
         (kernel, generation, delta) = (plan.kernel, plan.generation, plan.delta)
+        wanted = plan.program.ruleset
     }
 }
 
@@ -33,8 +37,6 @@ struct CapCounting: ~Copyable {
     private var monitor: ConnectionMonitor
     private var matcher: CapMatcher
     private var cutter: ConnectionCutter
-    /// Caps that are ready to count.
-    private var ready: Set<Int> = []
     private var known: Set<Connection.Identity> = []
 
     static func begin(
@@ -56,37 +58,39 @@ struct CapCounting: ~Copyable {
         self.cutter = cutter
     }
 
-    /// The caps that connections count for.
-    mutating func caps(of connections: [Connection]) -> [LoweredCap] {
-        let groups = matcher.group(connections)
-        ready = Set(groups.map(\.cap))
-        return groups.map { matcher.caps[$0.cap] }
+    /// When the caps that count can be reached by packets.
+    enum Moment {
+        case beforeCommit, afterCommit
     }
 
-    /// What has begun since the last time.
+    /// What has begun since the last time, and still is.
     mutating func count(
-        with socket: inout NetfilterSocket
+        _ moment: Moment, with socket: inout NetfilterSocket
     ) throws(KernelError) -> (seen: Int, made: Int) {
-        var new = try monitor.takeNew()
-        if monitor.hasLost { new = try socket.readConnections() }
-        return (new.count, try count(new, with: &socket))
+        let new = try monitor.hasLost ? socket.readConnections() : monitor.takeNew()
+        return (new.count, try count(new, moment, areFresh: !monitor.hasLost, with: &socket))
     }
 
+    /// - Parameter areFresh: whether they were alive when they began, and may be over by now. (To
+    ///   ask costs less than to lead a shadow of nobody through caps.)
     /// - Returns: shadows made.
     mutating func count(
-        _ connections: [Connection], with socket: inout NetfilterSocket
+        _ connections: [Connection], _ moment: Moment, areFresh: Bool,
+        with socket: inout NetfilterSocket
     ) throws(KernelError) -> Int {
         var made = 0
         for connection in connections where connection.zone == 0 {
             guard cutter.leaves(connection), known.insert(connection.identity).inserted else {
                 continue
             }
-            let caps = matcher.caps(of: connection.flow).filter(ready.contains)
-            guard !caps.isEmpty, try socket.makeShadow(of: connection) else { continue }
-            made += 1
-            for cap in caps {
-                try counter.count(connection.original, number: matcher.caps[cap].number)
-            }
+            let numbers = matcher.caps(of: connection.flow).map { matcher.caps[$0].number }
+            guard !numbers.isEmpty, LoopbackCounter.canLead(connection) else { continue }
+            if areFresh, try !socket.isAlive(connection) { continue }
+            let isCounted =
+                moment == .beforeCommit
+                ? try counter.countUnseen(connection, numbers: numbers, with: &socket)
+                : try counter.count(connection, numbers: numbers, with: &socket)
+            if isCounted { made += 1 }
         }
         return made
     }
@@ -99,17 +103,26 @@ extension Committer {
         recounts = []
         guard var matcher = plan.matcher, !matcher.caps.isEmpty else { return result }
         do throws(KernelError) {
-            var counting = try CapCounting.begin(matcher, plan.cutter)
-            let live = try socket.readConnections()
-            let caps = counting.caps(of: live.filter { plan.cutter.polices($0) })
-            guard !caps.isEmpty else { return result }
-            try prepare(plan, caps, &result)
+            guard try socket.countConnections() > 0 else { return result }
+            var live = try socket.readConnections()
+            let isAnyCounted = !matcher.group(live.filter { plan.cutter.polices($0) }).isEmpty
+            var counting: CapCounting
+            do throws(KernelError) {
+                counting = try CapCounting.begin(matcher, plan.cutter)
+            } catch {
+                guard isAnyCounted else { return result }
+                throw error
+            }
+            try prepare(plan, &result)
+            // What began before the kernel was asked to report is in here, the rest is reported.
+            live = try socket.readConnections()
             var cutter = plan.cutter
             recounts = matcher.recounts(live.filter { cutter.leaves($0) })
-            result.shadows = try counting.count(live, with: &socket)
+            result.shadows = try counting.count(
+                live, .beforeCommit, areFresh: false, with: &socket)
             // Counting took its time: those that came meanwhile, until there are few.
-            for _ in 0..<10 {
-                let (seen, made) = try counting.count(with: &socket)
+            for _ in 0..<20 {
+                let (seen, made) = try counting.count(.beforeCommit, with: &socket)
                 result.shadows += made
                 if seen < 20 { break }
             }
@@ -122,9 +135,9 @@ extension Committer {
 
     /// Makes the elements and chains that counting needs.
     private mutating func prepare(
-        _ plan: Plan, _ caps: [LoweredCap], _ result: inout CountedCommit
+        _ plan: Plan, _ result: inout CountedCommit
     ) throws(KernelError) {
-        let recount = plan.program.recount(caps, kernel: plan.kernel)
+        let recount = plan.program.recount(plan.matcher?.caps ?? [], kernel: plan.kernel)
         do throws(CommitFailure) {
             result.generation = try commit(
                 recount.before, against: plan.kernel, generation: plan.generation)
@@ -135,7 +148,8 @@ extension Committer {
         }
         result.undo = recount.undo
         result.kernel = recount.prepared
-        result.delta = plan.program.ruleset.delta(
+        result.wanted.chains.merge(recount.chains) { $1 }
+        result.delta = result.wanted.delta(
             from: recount.prepared, nowMilliseconds: currentTimeMilliseconds())
         result.delta.restarts = plan.delta.restarts
     }
@@ -144,14 +158,30 @@ extension Committer {
         KernelError(.lostRace, code: EAGAIN, operation: "let caps count what exists")
     }
 
-    /// The last ones: what began before the commit and was not reported yet.
+    /// The last ones: what began before the commit, or was decided by what was in force then, and
+    /// was not reported yet. Among them may be one that the caps have counted by themselves; that
+    /// one takes two places while it lasts, which is better than none.
     mutating func countLast(_ counted: inout CountedCommit) {
         guard var counting = counted.counting.take() else { return }
         do throws(KernelError) {
-            counted.shadows += try counting.count(with: &socket).made
+            counted.shadows += try counting.count(.afterCommit, with: &socket).made
+            // Packets take microseconds from being decided to being reported.
+            usleep(500)
+            counted.shadows += try counting.count(.afterCommit, with: &socket).made
         } catch {
             counted.problem = error.message
         }
+    }
+
+    /// Takes the way to the caps away after a commit that left it open.
+    /// - Returns: the generation afterwards.
+    mutating func closeRecount(
+        _ plan: Plan, _ table: KernelTable, generation: UInt32
+    ) throws(CommitFailure) -> UInt32 {
+        let delta = plan.program.ruleset.delta(
+            from: table, nowMilliseconds: currentTimeMilliseconds())
+        return try commit(
+            delta, to: plan.program.ruleset, against: table, generation: generation)
     }
 
     /// Gives back the places of shadows whose connection is gone.

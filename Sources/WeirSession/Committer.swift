@@ -87,10 +87,10 @@ public struct Committer: ~Copyable {
     public mutating func commit(_ plan: Plan) throws(CommitFailure) -> Int {
         known = nil
         var counted = try countExisting(plan)
-        let after: UInt32
+        var after: UInt32
         do throws(CommitFailure) {
             after = try commit(
-                counted.delta, to: plan.program.ruleset, against: counted.kernel,
+                counted.delta, to: counted.wanted, against: counted.kernel,
                 generation: counted.generation)
         } catch {
             if let undo = counted.undo { takeBack(undo) }
@@ -98,10 +98,14 @@ public struct Committer: ~Copyable {
         }
         countLast(&counted)
         (recountProblem, shadowsMade) = (counted.problem, counted.shadows)
-        known =
+        var table =
             counted.delta.isEmpty
-            ? counted.kernel.map { ($0, after) }
-            : (KernelTable(holding: plan.program.ruleset, after: counted.kernel), after)
+            ? counted.kernel : KernelTable(holding: counted.wanted, after: counted.kernel)
+        if counted.undo != nil, let open = table {
+            after = try closeRecount(plan, open, generation: after)
+            table = KernelTable(holding: plan.program.ruleset, after: open)
+        }
+        known = table.map { ($0, after) }
         var cutter = plan.cutter
         var count = 0
         for connection in try connections(that: { cutter.denies($0) }) {

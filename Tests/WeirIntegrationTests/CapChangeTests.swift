@@ -220,7 +220,7 @@ private final class Churn: Sendable {
 
 @Suite(.enabled(if: labCanRun), .serialized)
 struct CapChurnTests {
-    @Test func `a cap that changes under a storm of connections is hardly exceeded`() throws {
+    @Test func `a cap that changes under a storm of connections is never exceeded`() throws {
         let gateway = try Gateway()
         try gateway.commit(CapChangeTests.protect(40))
         let churn = Churn()
@@ -248,8 +248,9 @@ struct CapChurnTests {
         let total = churn.live + rest.count
         print(
             "churn: \(churn.refused) refused, at most \(worst) over the cap; \(total) of \(last)")
-        #expect(worst <= 3)
-        #expect((last - 3...last + 3).contains(total))
+        #expect(worst <= 0)
+        // One that began in the moment of a commit may have taken two places.
+        #expect((last - 2...last).contains(total))
         #expect(churn.refused > 100)
     }
 }

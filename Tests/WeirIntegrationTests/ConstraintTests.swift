@@ -132,6 +132,29 @@ struct ConstraintTests {
         }
     }
 
+    @Test func `each server keeps places for those they are reserved for`() throws {
+        let gateway = try Gateway()
+        var cap = Self.reservedCap(5, reserve: 2)
+        cap.scope = .destination
+        try gateway.enforce(
+            Self.policySet([
+                Policy(
+                    name: "each", layer: 1,
+                    interactions: [
+                        Interaction(source: .any, destination: .any, ports: Self.postgres)
+                    ], caps: [cap])
+            ]))
+        func open(_ source: String, _ destination: String, _ count: Int) throws -> HeldConnections {
+            try gateway.lab.hold(Gateway.tcp(source, destination, 7001), count: count)
+        }
+        let held = try [
+            open("10.1.0.2", "10.2.0.1", 4), open("fd00:1::2", "fd00:2::1", 4),
+            open("10.1.0.7", "10.2.0.1", 1), open("10.1.0.1", "10.2.0.1", 4),
+            open("fd00:1::1", "fd00:2::1", 4), open("10.1.0.1", "10.2.0.9", 6),
+        ]
+        #expect(held.map(\.count) == [3, 3, 0, 2, 2, 5])
+    }
+
     @Test func `an idle one-way flow is charged once`() throws {
         let gateway = try Gateway(udp: [])
         let limit = Limit(
