@@ -22,6 +22,19 @@ extension NetfilterSocket {
         nowMilliseconds: Int64 = currentTimeMilliseconds()
     ) throws(KernelError) -> UInt32 {
         guard !delta.isEmpty else { return expectedGeneration }
+        let generation = try commit(
+            delta, expectedGeneration: expectedGeneration, nowMilliseconds: nowMilliseconds)
+        guard let rest = delta.afterwards else { return generation }
+        // Packets take microseconds.
+        usleep(1000)
+        // If it fails the kernel does the same within a second.
+        return (try? commit(
+            rest, expectedGeneration: generation, nowMilliseconds: nowMilliseconds)) ?? generation
+    }
+
+    private mutating func commit(
+        _ delta: Delta, expectedGeneration: UInt32, nowMilliseconds: Int64
+    ) throws(KernelError) -> UInt32 {
         let first = takeSequences(0)
         let batch = SealedBatch(
             delta, generation: expectedGeneration, nowMilliseconds: nowMilliseconds,

@@ -64,6 +64,11 @@ private struct DeltaBuilder {
         delta.operations += deletions + additions
         addRules()
         if isNumbered { number() }
+        if let number = wantedSets[CommitNumber.set]?.elements.keys.first,
+            let settling = wantedSets[CommitNumber.settling]
+        {
+            delta.settle(number, settling)
+        }
         return delta
     }
 

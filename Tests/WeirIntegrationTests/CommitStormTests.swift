@@ -46,7 +46,7 @@ struct CommitStormTests {
         return try flows.map { try gateway.lab.hold($0, count: count / flows.count) }
     }
 
-    @Test(arguments: [UInt64.random(in: 0 ... .max)])
+    @Test(arguments: [labSeed()])
     func `nobody is cut, refused or forgotten`(seed: UInt64) throws {
         let size = Size.fromEnvironment
         print("CommitStormTests seed \(seed), \(size)")

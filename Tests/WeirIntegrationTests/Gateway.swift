@@ -2,6 +2,7 @@
 //
 // A lab with policies in force, for tests that count.
 
+import FoundationEssentials
 import Testing
 import WeirKernel
 import WeirLab
@@ -48,6 +49,12 @@ final class Gateway {
             source: address(source), destination: address(destination),
             port: PortPoint(protocolNumber: IPProtocol.tcp, port: port))
     }
+}
+
+/// The seed of a random test: WEIR_LAB_SEED, to repeat one that failed, or another each time.
+func labSeed() -> UInt64 {
+    ProcessInfo.processInfo.environment["WEIR_LAB_SEED"].flatMap { UInt64($0) }
+        ?? .random(in: 0 ... .max)
 }
 
 /// Services by name with one endpoint each, or several.

@@ -53,7 +53,7 @@ struct KernelAgreesTests {
         return found
     }
 
-    @Test(arguments: [UInt64.random(in: 0 ... .max)])
+    @Test(arguments: [labSeed()])
     func `real connections obey as decide says`(seed: UInt64) throws {
         let rounds = Int(ProcessInfo.processInfo.environment["WEIR_KERNEL_ROUNDS"] ?? "") ?? 45
         print("KernelAgreesTests seed \(seed), \(rounds) rounds of 60 flows")

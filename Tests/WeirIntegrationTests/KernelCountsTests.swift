@@ -47,7 +47,7 @@ struct KernelCountsTests {
         return found
     }
 
-    @Test(arguments: [UInt64.random(in: 0 ... .max)])
+    @Test(arguments: [labSeed()])
     func `caps and limits count exactly`(seed: UInt64) throws {
         let environment = ProcessInfo.processInfo.environment["WEIR_KERNEL_COUNTS"] ?? ""
         let wanted = Int(environment) ?? 2_400
