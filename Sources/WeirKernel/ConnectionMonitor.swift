@@ -36,7 +36,7 @@ public struct ConnectionMonitor: ~Copyable {
                     (message, bytes) in
                     guard message.type == type,
                         let connection = Connection(message.attributes, in: bytes),
-                        connection.zone != Recounting.zone
+                        !Recounting.zones.contains(connection.zone)
                     else { return }
                     found.append(connection)
                 }

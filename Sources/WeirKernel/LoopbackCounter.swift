@@ -12,6 +12,7 @@ import WeirRuleset
 public struct LoopbackCounter: ~Copyable {
     private let descriptor: Int32
     private var priority: UInt32 = 0
+    private var mark: UInt32 = 0
     private static let loopbackIndex: Int32 = 1
 
     /// - Throws: where packet sockets are not allowed, or loopback is down.
@@ -25,7 +26,8 @@ public struct LoopbackCounter: ~Copyable {
         let descriptor = socket(AF_PACKET, type, 0)
         guard descriptor >= 0 else { throw KernelError(code: errno, operation: what) }
         let counter = LoopbackCounter(descriptor: descriptor)
-        guard counter.set(SO_MARK, Recounting.mark) else {
+        // Whether it may set marks at all.
+        guard counter.set(SO_MARK, 0) else {
             throw KernelError(code: errno, operation: what)
         }
         return counter
@@ -40,36 +42,39 @@ public struct LoopbackCounter: ~Copyable {
         connection.original.protocolNumber != 47
     }
 
-    /// Lets caps count a connection, by a shadow of it. They may have counted it already.
-    /// - Parameter numbers: of the caps.
+    /// Lets a cap count a connection, by a shadow of it. It may have counted it already.
+    /// - Parameter number: of the cap.
     /// - Returns: false where conntrack takes no more, or knows the protocol only by its packets.
     public mutating func count(
-        _ connection: Connection, numbers: [UInt32], with socket: inout NetfilterSocket
+        _ connection: Connection, number: UInt32, with socket: inout NetfilterSocket
     ) throws(KernelError) -> Bool {
-        guard try socket.makeShadow(of: connection) else { return false }
-        for number in numbers { try lead(connection.original, number: number) }
+        guard try socket.makeShadow(of: connection, zone: Recounting.zone(number: number)) else {
+            return false
+        }
+        try lead(connection.original, number: number)
         return true
     }
 
-    /// The same for caps that no other packet reaches and that have not counted it.
+    /// The same for a cap that no other packet reaches and that has not counted it.
     ///
     /// For a packet of a connection that conntrack knows, a count looks at all that it holds; for
-    /// one that it does not, only once a clock tick or every 64 connections. So the packets come
-    /// first and the shadow after them. Between the two, the kernel's worker that looks for counts
+    /// one that it does not, only once a clock tick or every 64 connections. So the packet comes
+    /// first and the shadow after it. Between the two, the kernel's worker that looks for counts
     /// of nobody may take it for one; but never where it was made on another processor less than
     /// two ticks ago, and on this one it cannot have run without this thread being put aside.
     public mutating func countUnseen(
-        _ connection: Connection, numbers: [UInt32], with socket: inout NetfilterSocket
+        _ connection: Connection, number: UInt32, with socket: inout NetfilterSocket
     ) throws(KernelError) -> Bool {
         let before = Self.timesPutAside()
         let start = Self.nowNanoseconds()
-        for number in numbers { try lead(connection.original, number: number) }
-        guard try socket.makeShadow(of: connection) else { return false }
-        // A tick takes a millisecond at least.
-        guard Self.timesPutAside() != before || Self.nowNanoseconds() - start > 1_000_000 else {
-            return true
+        try lead(connection.original, number: number)
+        guard try socket.makeShadow(of: connection, zone: Recounting.zone(number: number)) else {
+            return false
         }
-        for number in numbers { try lead(connection.original, number: number) }
+        // A tick takes a millisecond at least.
+        if Self.timesPutAside() != before || Self.nowNanoseconds() - start > 1_000_000 {
+            try lead(connection.original, number: number)
+        }
         return true
     }
 
@@ -97,6 +102,11 @@ public struct LoopbackCounter: ~Copyable {
                 throw KernelError(code: errno, operation: what)
             }
             priority = number
+        }
+        let mark = Recounting.mark(zone: Recounting.zone(number: number))
+        if self.mark != mark {
+            guard set(SO_MARK, mark) else { throw KernelError(code: errno, operation: what) }
+            self.mark = mark
         }
         var address = sockaddr_ll()
         address.sll_family = UInt16(AF_PACKET)

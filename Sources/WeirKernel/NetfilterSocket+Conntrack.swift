@@ -16,24 +16,27 @@ extension NetfilterSocket {
     public mutating func forEachConnection(
         _ body: (Connection) throws(KernelError) -> Void
     ) throws(KernelError) {
-        try forEachConnection(zone: nil) { (connection) throws(KernelError) in
-            if connection.zone != Recounting.zone { try body(connection) }
+        try forEachConnection(status: nil) { (connection) throws(KernelError) in
+            if !Recounting.zones.contains(connection.zone) { try body(connection) }
         }
     }
 
-    /// - Parameter zone: nil for all.
+    /// - Parameter status: IPS_* bits that they have; nil for all.
     mutating func forEachConnection(
-        zone: UInt16?, _ body: (Connection) throws(KernelError) -> Void
+        status: UInt32?, _ body: (Connection) throws(KernelError) -> Void
     ) throws(KernelError) {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET.rawValue)
         _ = try request(
             type, family: UInt8(AF_UNSPEC), isDump: true, operation: "read the connections"
         ) { writer in
-            // Kernels before 6.8 take no notice.
-            if let zone { writer.put(CTA_ZONE, number: zone) }
+            // Kernels before 5.12 take no notice.
+            if let status {
+                writer.put(CTA_STATUS, number: status)
+                writer.put(CTA_STATUS_MASK, number: status)
+            }
         } _: { (message, bytes) throws(KernelError) in
             guard let connection = Connection(message.attributes, in: bytes),
-                zone == nil || connection.zone == zone
+                status.map({ connection.status & $0 == $0 }) ?? true
             else { return }
             try body(connection)
         }

@@ -2,7 +2,7 @@
 //
 // Shadows: entries of conntrack that stand in for connections which a new cap has to count. The
 // kernel counts a connection only while it is being set up; a shadow has the same addresses and
-// ports in a zone of its own, and never gets beyond that. As long as it stands the cap counts it,
+// ports in a zone of the cap's, and never gets beyond that. As long as it stands the cap counts it,
 // and whoever deletes it gives the place back.
 
 import CNetfilter
@@ -13,13 +13,15 @@ import WeirRuleset
 extension NetfilterSocket {
     /// Makes a connection's shadow; its mark is the connection's ``Connection/id``.
     /// - Returns: false where conntrack takes no more, or knows the protocol only by its packets.
-    public mutating func makeShadow(of connection: Connection) throws(KernelError) -> Bool {
+    mutating func makeShadow(
+        of connection: Connection, zone: UInt16
+    ) throws(KernelError) -> Bool {
         guard LoopbackCounter.canLead(connection) else { return false }
         for _ in 0..<3 {
-            switch try createShadow(of: connection) {
+            switch try createShadow(of: connection, zone: zone) {
             case .created: return true
             case .refused: return false
-            case .isThere: if try adoptShadow(of: connection) { return true }
+            case .isThere: if try adoptShadow(of: connection, zone: zone) { return true }
             }
             // It was there and went meanwhile: somebody gives places back.
         }
@@ -31,7 +33,7 @@ extension NetfilterSocket {
     }
 
     private mutating func createShadow(
-        of connection: Connection
+        of connection: Connection, zone: UInt16
     ) throws(KernelError) -> Creation {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
         let isTCP = connection.original.protocolNumber == UInt8(IPPROTO_TCP)
@@ -44,7 +46,9 @@ extension NetfilterSocket {
             ) { writer in
                 writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
                 writer.nest(CTA_TUPLE_REPLY) { $0.tuple(connection.reply) }
-                writer.put(CTA_ZONE, number: Recounting.zone)
+                writer.put(CTA_ZONE, number: zone)
+                // To be found by.
+                writer.put(CTA_STATUS, number: shadowStatus | IPS_CONFIRMED.rawValue)
                 writer.put(CTA_TIMEOUT, number: seconds)
                 writer.put(CTA_MARK, number: connection.id)
                 guard isTCP else { return }
@@ -69,14 +73,16 @@ extension NetfilterSocket {
 
     /// Lets a shadow that there is stand for this connection, and not for an earlier one with the
     /// same addresses and ports.
-    private mutating func adoptShadow(of connection: Connection) throws(KernelError) -> Bool {
+    private mutating func adoptShadow(
+        of connection: Connection, zone: UInt16
+    ) throws(KernelError) -> Bool {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
         return try request(
             type, family: connection.family, isDump: false,
             operation: "let a cap count a connection"
         ) { writer in
             writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
-            writer.put(CTA_ZONE, number: Recounting.zone)
+            writer.put(CTA_ZONE, number: zone)
             writer.put(CTA_MARK, number: connection.id)
         } _: { _, _ in
         }
@@ -85,7 +91,9 @@ extension NetfilterSocket {
     /// All shadows.
     public mutating func readShadows() throws(KernelError) -> [Connection] {
         var shadows: [Connection] = []
-        try forEachConnection(zone: Recounting.zone) { shadows.append($0) }
+        try forEachConnection(status: shadowStatus) {
+            if Recounting.zones.contains($0.zone) { shadows.append($0) }
+        }
         return shadows
     }
 
@@ -115,6 +123,9 @@ extension NetfilterSocket {
         return isAlive
     }
 }
+
+/// A bit of an entry's status that the kernel sets for none that it makes itself.
+private let shadowStatus = IPS_FIXED_TIMEOUT.rawValue
 
 extension ConnectionTuple {
     var family: UInt8 { UInt8(source.family == .v4 ? AF_INET : AF_INET6) }

@@ -25,12 +25,23 @@ public struct LoweredCap: Sendable {
     let keyed: KeyedKind?
 }
 
-/// How packets for counting are recognised.
+/// How packets for counting are recognised, and where shadows stand.
 public enum Recounting {
-    /// The packet mark that they carry.
-    public static let mark: UInt32 = 0x7765_6972
-    /// The conntrack zone in which shadows stand.
-    public static let zone: UInt16 = 0xFE17
+    /// Conntrack zones of shadows. Caps have theirs by their number, so that a cap that changes
+    /// finds no shadows of earlier ones: looking past those would take as long as there are many.
+    public static let zones: ClosedRange<UInt16> = 0xFE00...0xFE3F
+
+    /// The zone of a cap's shadows.
+    public static func zone(number: UInt32) -> UInt16 {
+        zones.lowerBound + UInt16(number % UInt32(zones.count))
+    }
+
+    /// The packet mark of those that lead there.
+    public static func mark(zone: UInt16) -> UInt32 { firstMark + UInt32(zone - zones.lowerBound) }
+
+    /// "wei" and a number.
+    private static let firstMark: UInt32 = 0x7765_6900
+    static let marks = firstMark...firstMark + UInt32(zones.count - 1)
     static let entryChain = "recount"
     static let countChain = "recounted"
 }
@@ -122,7 +133,9 @@ private struct RecountBuilder {
         if !totals.isEmpty { addSet(ProgramName.caps) }
         for name in Set(keyed.flatMap { $0.keyed?.dynamicSets ?? [] }).sorted() { addSet(name) }
         addElements(totals)
-        var rules = [Rule([.setConnectionZone(Recounting.zone)])]
+        var rules = Set(fresh.map { Recounting.zone(number: $0.number) }).sorted().map {
+            Rule([.equals(.mark, Recounting.mark(zone: $0)), .setConnectionZone($0)])
+        }
         if !totals.isEmpty {
             rules.append(
                 Rule([.lookup([.priority], set: ProgramName.caps), .verdict(.drop)]))
@@ -137,7 +150,9 @@ private struct RecountBuilder {
                 rules: [
                     Rule(
                         [
-                            .inputInterface("lo"), .equals(.mark, Recounting.mark),
+                            .inputInterface("lo"),
+                            .inRange(
+                                .mark, Recounting.marks.lowerBound, Recounting.marks.upperBound),
                             .verdict(.goto(Recounting.countChain)),
                         ], comment: "weir counts what exists")
                 ]))

@@ -86,11 +86,13 @@ struct CapCounting: ~Copyable {
             let numbers = matcher.caps(of: connection.flow).map { matcher.caps[$0].number }
             guard !numbers.isEmpty, LoopbackCounter.canLead(connection) else { continue }
             if areFresh, try !socket.isAlive(connection) { continue }
-            let isCounted =
-                moment == .beforeCommit
-                ? try counter.countUnseen(connection, numbers: numbers, with: &socket)
-                : try counter.count(connection, numbers: numbers, with: &socket)
-            if isCounted { made += 1 }
+            for number in numbers {
+                let isCounted =
+                    moment == .beforeCommit
+                    ? try counter.countUnseen(connection, number: number, with: &socket)
+                    : try counter.count(connection, number: number, with: &socket)
+                if isCounted { made += 1 }
+            }
         }
         return made
     }
@@ -180,8 +182,19 @@ extension Committer {
     ) throws(CommitFailure) -> UInt32 {
         let delta = plan.program.ruleset.delta(
             from: table, nowMilliseconds: currentTimeMilliseconds())
-        return try commit(
+        let after = try commit(
             delta, to: plan.program.ruleset, against: table, generation: generation)
+        // Where that fails they go when their connections end.
+        try? dropShadows(exceptOf: plan.program.caps)
+        return after
+    }
+
+    /// Deletes the shadows of caps that are no more.
+    mutating func dropShadows(exceptOf caps: [LoweredCap]) throws(KernelError) {
+        let zones = Set(caps.map { Recounting.zone(number: $0.number) })
+        for shadow in try socket.readShadows() where !zones.contains(shadow.zone) {
+            try socket.delete(shadow)
+        }
     }
 
     /// Gives back the places of shadows whose connection is gone.
