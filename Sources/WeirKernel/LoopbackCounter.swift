@@ -13,6 +13,7 @@ public struct LoopbackCounter: ~Copyable {
     private let descriptor: Int32
     private var priority: UInt32 = 0
     private var mark: UInt32 = 0
+    private let tickNanoseconds = Self.resolutionNanoseconds()
     private static let loopbackIndex: Int32 = 1
 
     /// - Throws: where packet sockets are not allowed, or loopback is down.
@@ -71,8 +72,7 @@ public struct LoopbackCounter: ~Copyable {
         guard try socket.makeShadow(of: connection, zone: Recounting.zone(number: number)) else {
             return false
         }
-        // A tick takes a millisecond at least.
-        if Self.timesPutAside() != before || Self.nowNanoseconds() - start > 1_000_000 {
+        if Self.timesPutAside() != before || Self.nowNanoseconds() - start > tickNanoseconds {
             try lead(connection.original, number: number)
         }
         return true
@@ -90,6 +90,15 @@ public struct LoopbackCounter: ~Copyable {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+
+    /// From one clock tick of the kernel to the next.
+    private static func resolutionNanoseconds() -> Int {
+        var time = timespec()
+        guard unsafe clock_getres(CLOCK_MONOTONIC_COARSE, &time) == 0, time.tv_nsec > 0 else {
+            return 1_000_000
+        }
+        return time.tv_nsec
     }
 
     /// Sends a packet of a connection to a cap.

@@ -25,8 +25,8 @@ extension NetfilterSocket {
         let generation = try commit(
             delta, expectedGeneration: expectedGeneration, nowMilliseconds: nowMilliseconds)
         guard let rest = delta.afterwards else { return generation }
-        // Packets take microseconds.
-        usleep(1000)
+        // Packets take microseconds, and a millisecond for each cap over thousands of connections.
+        usleep(5000)
         // If it fails the kernel does the same within a second.
         return (try? commit(
             rest, expectedGeneration: generation, nowMilliseconds: nowMilliseconds)) ?? generation

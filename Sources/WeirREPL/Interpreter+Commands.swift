@@ -41,7 +41,7 @@ extension Interpreter {
         case .layer: return try chooseLayer(words)
         case .file: return try chooseFile(words)
         case .merge: return try merge(words)
-        case .rollback: return try rollback(words)
+        case .rollback: return try rollback(&words)
         default: break
         }
         try words.end()

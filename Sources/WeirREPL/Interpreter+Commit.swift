@@ -83,7 +83,9 @@ extension Interpreter {
         }
     }
 
-    func rollback(_ words: CommandWords) throws(StagingError) -> LineOutcome {
+    func rollback(_ words: inout CommandWords) throws(StagingError) -> LineOutcome {
+        session.acceptsLockout = try takesLockout(&words)
+        defer { session.acceptsLockout = false }
         let number = words.words.first.flatMap(Int.init)
         guard words.words.isEmpty || number != nil else {
             throw StagingError(
@@ -102,6 +104,8 @@ extension Interpreter {
                 throw StagingError("\(quoted(text)) is no duration", help: "write `5m`")
             }
         }
+        session.acceptsLockout = try takesLockout(&words)
+        defer { session.acceptsLockout = false }
         let name = try policyName(words)
         return write { (writer: inout PolicyWriter) throws(WriteFailure) in
             try writer.enable(name, forSeconds: seconds, nowEpochSeconds: session.now())
@@ -109,6 +113,8 @@ extension Interpreter {
     }
 
     func disable(_ words: inout CommandWords) throws(StagingError) -> LineOutcome {
+        session.acceptsLockout = try takesLockout(&words)
+        defer { session.acceptsLockout = false }
         let name = try policyName(words)
         return write { (writer: inout PolicyWriter) throws(WriteFailure) in
             try writer.disable(name, nowEpochSeconds: session.now())
@@ -129,6 +135,7 @@ extension Interpreter {
         guard let kernel = session.kernel else { return failed(.noKernel(session.kernelProblem)) }
         do throws(WriteFailure) {
             var writer = try PolicyWriter(session.state, kernel)
+            writer.channels = session.acceptsLockout ? [] : session.channels
             let outcome = try body(&writer)
             _ = consume writer
             host.write(

@@ -79,14 +79,22 @@ extension Program {
             rules.append(Rule([.verdict(.goto(kind.excessChain))]))
             chains[kind.chain(direction)] = Chain(rules: rules)
         }
-        chains[kind.excessChain] = Chain(
-            rules: [Rule([.object(.counter, [.priority], map: kind.counterMap)])]
-                + Self.excess(kind))
+        chains[kind.excessChain] = Chain(rules: Self.excess(kind))
     }
 
     private static func excess(_ kind: ConstraintClass) -> [Rule] {
+        let counting = Rule([.object(.counter, [.priority], map: kind.counterMap)])
         switch kind {
-        case .limitReject, .capReject, .meterReject: [Rule([.verdict(.goto("refuse"))])]
+        case .limitReject, .capReject, .meterReject:
+            return counted(in: kind.counterMap, .goto("refuse"))
+        default: return [counting] + unrefused(kind)
+        }
+    }
+
+    /// What becomes of excess that nobody is told of.
+    private static func unrefused(_ kind: ConstraintClass) -> [Rule] {
+        switch kind {
+        case .limitReject, .capReject, .meterReject: []
         case .limitDrop, .meterDrop: [Rule([.verdict(.drop)])]
         case .limitCount, .capCount, .meterCount: [Rule([.verdict(.return)])]
         case .meterMark:

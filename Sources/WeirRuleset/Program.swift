@@ -171,18 +171,23 @@ struct Program {
             Self.dispatch(IdentifierRange.rejected, .goto("rejected")),
             Self.dispatch(IdentifierRange.dropped, .goto("dropped")),
         ])
-        chains["allowed"] = Chain(rules: [
-            Rule([.object(.counter, [.priority], map: ProgramName.admitted)]),
-            Rule([.verdict(.goto("constrain"))]),
-        ])
-        chains["rejected"] = Chain(rules: [
-            Rule([.object(.counter, [.priority], map: ProgramName.rejected)]),
-            Rule([.verdict(.goto("refuse"))]),
-        ])
+        chains["allowed"] = Chain(
+            rules: Self.counted(in: ProgramName.admitted, .goto("constrain")))
+        chains["rejected"] = Chain(
+            rules: Self.counted(in: ProgramName.rejected, .goto("refuse")))
         chains["dropped"] = Chain(rules: [
             Rule([.object(.counter, [.priority], map: ProgramName.dropped)]),
             Rule([.verdict(.drop)]),
         ])
+    }
+
+    /// Counts what was found, and goes on. A number that nobody counts is one that a commit has
+    /// just taken away.
+    static func counted(in map: String, _ verdict: Verdict) -> [Rule] {
+        [
+            Rule([.object(.counter, [.priority], map: map), .verdict(verdict)]),
+            Rule([.verdict(.goto("torn"))]),
+        ]
     }
 
     /// What `rt_tos2priority` gives for bits 3–4 of the TOS field. (A map from the code point

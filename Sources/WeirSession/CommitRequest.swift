@@ -149,6 +149,7 @@ extension PolicyWriter {
     ) throws(WriteFailure) -> CommitOutcome {
         try refuseWhilePending()
         let prepared = try prepare(request, nowEpochSeconds: now)
+        try refuseLockout(request, prepared.enabled, nowEpochSeconds: now)
         let changed = changedFiles(prepared.journal)
         guard changed.isEmpty else { throw .filesChanged(changed) }
         if request.usesGit, !request.files.isEmpty,

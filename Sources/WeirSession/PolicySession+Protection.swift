@@ -28,3 +28,30 @@ extension PolicySession {
         return policySet
     }
 }
+
+extension PolicyWriter {
+    /// Refuses a commit after which the policies deny a protected connection. The checker has said
+    /// the same of edits; this holds for going back and for switching, too.
+    func refuseLockout(
+        _ request: CommitRequest, _ enabled: [EnabledPolicy], nowEpochSeconds now: Int64
+    ) throws(WriteFailure) {
+        guard !channels.isEmpty else { return }
+        let policySet = request.policySet.enabling(enabled)
+        for channel in channels {
+            let verdict = policySet.decide(channel.flow, in: PolicyState(epochSeconds: now))
+            guard let action = verdict.action, action != .allow else { continue }
+            let who = verdict.decidingLayer.map { index in
+                guard case .decided(_, let policies) = verdict.layers[index] else {
+                    return "the default of layer `\(policySet.layers[index].name)`"
+                }
+                return policies.map { "`\(policySet.qualifiedName($0))`" }
+                    .joined(separator: ", ")
+            }
+            throw .refused(
+                StagingError(
+                    "this would cut your own connection \(channel.flow): \(action.rawValue) by "
+                        + (who ?? "nobody"),
+                    help: "`--operator none` goes on all the same"))
+        }
+    }
+}

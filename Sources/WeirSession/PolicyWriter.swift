@@ -3,6 +3,7 @@
 // Carries a commit through: kernel, files, git, log, in an order in which a crash at any point can
 // be put right. Whoever holds it holds the writer lock.
 
+public import WeirAnalysis
 import FoundationEssentials
 import Glibc
 
@@ -52,6 +53,8 @@ public struct PolicyWriter: ~Copyable {
     let state: StateDirectory
     let store: RevisionStore
     let kernel: any PolicyKernel
+    /// Connections that no commit may cut unnoticed.
+    public var channels: [ProtectedChannel] = []
     /// Called after each step; a test throws here to die at that point.
     var onStep: (CommitStep) throws(WriteFailure) -> Void = { _ in }
     private let lock: WriterLock

@@ -93,6 +93,16 @@ struct OperatorOption: ParsableArguments {
     }
 }
 
+extension OperatorOption {
+    /// For commands that read no files: names in flows are those of the policies in force.
+    func channelsInForce() throws -> [ProtectedChannel] {
+        let store = RevisionStore(.standard())
+        let known = flows.isEmpty ? nil : store.latest.flatMap { store.policySet(of: $0) }
+        let none = PolicySet(landscape: Landscape(services: []), layers: [], policies: [])
+        return try channels(known ?? none) { isTableOnHost() }
+    }
+}
+
 /// Whether the table in force polices this host; false where there is none or it cannot be read.
 func isTableOnHost() -> Bool {
     guard let kernel = try? LiveKernel(), let status = try? kernel.status() else { return false }

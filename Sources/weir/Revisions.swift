@@ -83,10 +83,13 @@ struct Rollback: ParsableCommand {
     var number: Int?
     @Option(name: .shortAndLong, help: "What the log and git say about it.")
     var message: String?
+    @OptionGroup var way: OperatorOption
 
     func run() throws {
+        let channels = try way.channelsInForce()
         let outcome = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
-            try writer.rollback(
+            writer.channels = channels
+            return try writer.rollback(
                 to: number, message: message, nowEpochSeconds: currentState().epochSeconds)
         }
         report(outcome)
@@ -122,10 +125,13 @@ struct Enable: ParsableCommand {
     var policy: String
     @Option(name: .customLong("for"), help: "Off again by itself after this time: 5m.")
     var duration: Duration?
+    @OptionGroup var way: OperatorOption
 
     func run() throws {
+        let channels = try way.channelsInForce()
         let outcome = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
-            try writer.enable(
+            writer.channels = channels
+            return try writer.enable(
                 policy, forSeconds: duration?.seconds,
                 nowEpochSeconds: currentState().epochSeconds)
         }
@@ -138,10 +144,13 @@ struct Disable: ParsableCommand {
 
     @Argument(help: "The policy, as LAYER.NAME or NAME.")
     var policy: String
+    @OptionGroup var way: OperatorOption
 
     func run() throws {
+        let channels = try way.channelsInForce()
         let outcome = try writing { (writer: inout PolicyWriter) throws(WriteFailure) in
-            try writer.disable(policy, nowEpochSeconds: currentState().epochSeconds)
+            writer.channels = channels
+            return try writer.disable(policy, nowEpochSeconds: currentState().epochSeconds)
         }
         report(outcome)
     }

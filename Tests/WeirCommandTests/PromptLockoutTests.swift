@@ -87,6 +87,34 @@ import WeirLab
         #expect(try overSSH(lab, "apply", path, "--operator", "none").succeeded)
     }
 
+    @Test func `switching and going back do not cut the operator unnoticed`() throws {
+        let (lab, path) = try host()
+        let file = URL(filePath: path + "/q.weir")
+        try Data("layer emergency { policy shut { from any to bastion on tcp/22; drop } }\n".utf8)
+            .write(to: file)
+        #expect(try overSSH(lab, "apply", path, "--operator", "none").succeeded)
+        let standby = "layer emergency { policy lock standby { from any to bastion; reject } }\n"
+        try Data(standby.utf8).write(to: file)
+        #expect(try overSSH(lab, "apply", path, "--operator", "none").succeeded)
+        let flow = "this would cut your own connection 10.9.0.2 -> 10.9.0.1 tcp/22: "
+        let before = try lab.nft("list", "table", "inet", "weir")
+        let enabled = try overSSH(lab, "enable", "lock")
+        #expect(enabled.status == 1, "\(enabled)")
+        #expect(enabled.errors.contains(flow + "reject by `emergency.lock`"), "\(enabled)")
+        #expect(enabled.errors.contains("`--operator none` goes on all the same"))
+        let back = try overSSH(lab, "rollback")
+        #expect(back.status == 1 && back.errors.contains(flow + "drop by `emergency.shut`"))
+        let typed = try overSSH(
+            lab, "repl", path, "--keep-going", "-c", "\\enable lock", "-c", "\\rollback")
+        #expect(typed.errors.ranges(of: flow).count == 2, "\(typed)")
+        #expect(try lab.nft("list", "table", "inet", "weir") == before)
+        #expect(try lab.weir("enable", "lock", "--operator", "10.9.0.2").status == 1)
+        #expect(try overSSH(lab, "enable", "lock", "--operator", "none").succeeded)
+        #expect(try overSSH(lab, "disable", "lock").succeeded)
+        let made = try overSSH(lab, "repl", path, "-c", "\\rollback --operator none")
+        #expect(made.succeeded, "\(made)")
+    }
+
     @Test func `a fix is staged by its number`() throws {
         let lab = try CommandLab()
         let path = try lab.policies("set", smallSet("allow"))
