@@ -11,8 +11,6 @@ import WeirRuleset
 /// Hears of connections that begin in a network namespace while it is open.
 public struct ConnectionMonitor: ~Copyable {
     private var socket: NetfilterSocket
-    /// Whether the kernel had more to report than there was room for.
-    public private(set) var hasLost = false
 
     public static func open() throws(KernelError) -> ConnectionMonitor {
         let socket = try NetfilterSocket.open()
@@ -26,10 +24,12 @@ public struct ConnectionMonitor: ~Copyable {
     private init(socket: consuming NetfilterSocket) { self.socket = socket }
 
     /// What has begun since the last time, without waiting; no shadows.
-    public mutating func takeNew() throws(KernelError) -> [Connection] {
+    /// - Returns: and whether there was more than the kernel had room to report: then a dump that
+    ///   is made afterwards shows what is missing.
+    public mutating func takeNew() throws(KernelError) -> (found: [Connection], hasLost: Bool) {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
         var found: [Connection] = []
-        var hasMore = true
+        var (hasMore, hasLost) = (true, false)
         while hasMore {
             do throws(KernelError) {
                 hasMore = try socket.receive(waits: false, operation: "watch the connections") {
@@ -45,6 +45,6 @@ public struct ConnectionMonitor: ~Copyable {
                 hasLost = true
             }
         }
-        return found
+        return (found, hasLost)
     }
 }

@@ -28,8 +28,9 @@ extension NetfilterSocket {
         // Packets take microseconds, and a millisecond for each cap over thousands of connections.
         usleep(5000)
         // If it fails the kernel does the same within a second.
-        return (try? commit(
-            rest, expectedGeneration: generation, nowMilliseconds: nowMilliseconds)) ?? generation
+        let after = try? commit(
+            rest, expectedGeneration: generation, nowMilliseconds: nowMilliseconds)
+        return after ?? generation
     }
 
     private mutating func commit(

@@ -64,11 +64,15 @@ struct CapCounting: ~Copyable {
     }
 
     /// What has begun since the last time, and still is.
+    /// - Returns: how many had begun; nil where the kernel could not report them all.
     mutating func count(
         _ moment: Moment, with socket: inout NetfilterSocket
-    ) throws(KernelError) -> (seen: Int, made: Int) {
-        let new = try monitor.hasLost ? socket.readConnections() : monitor.takeNew()
-        return (new.count, try count(new, moment, areFresh: !monitor.hasLost, with: &socket))
+    ) throws(KernelError) -> (seen: Int?, made: Int) {
+        let (new, hasLost) = try monitor.takeNew()
+        var made = try count(new, moment, areFresh: true, with: &socket)
+        guard hasLost else { return (new.count, made) }
+        made += try count(try socket.readConnections(), moment, areFresh: false, with: &socket)
+        return (nil, made)
     }
 
     /// - Parameter areFresh: whether they were alive when they began, and may be over by now. (To
@@ -126,7 +130,7 @@ extension Committer {
             for _ in 0..<20 {
                 let (seen, made) = try counting.count(.beforeCommit, with: &socket)
                 result.shadows += made
-                if seen < 20 { break }
+                if let seen, seen < 20 { break }
             }
             result.counting = consume counting
         } catch {
