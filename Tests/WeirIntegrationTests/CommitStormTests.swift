@@ -60,6 +60,7 @@ struct CommitStormTests {
         #expect(held.map(\.count).reduce(0, +) == size.held)
         let isOver = Flag()
         let clients = gateway.lab.segment(of: StormEdits.mainFlows[0].source).namespace
+        let start = currentTimeMilliseconds()
         let traffic = Background {
             try clients.attempt(
                 StormEdits.mainFlows, perSecond: size.perSecond, timeoutMilliseconds: 10_000
@@ -80,7 +81,9 @@ struct CommitStormTests {
             }
         }
         isOver.set()
+        let seconds = Double(currentTimeMilliseconds() - start) / 1000
         let count = try traffic.wait()
+        print("storm: \(Int(Double(count.total) / seconds)) new connections a second")
         try storm.commit(edits.policySet, in: gateway)
         let (median, late, last) = (storm.times.at(0.5), storm.times.at(0.99), storm.times.at(1))
         print("storm: \(count); \(storm.cut) cut; \(storm.recounted) caps recounted")
