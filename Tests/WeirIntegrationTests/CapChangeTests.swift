@@ -115,6 +115,29 @@ struct CapChangeTests {
         #expect(try own.exchange().allSatisfy { $0 == .open })
     }
 
+    @Test func `a cap that changes again and again counts hundreds each time`() throws {
+        let gateway = try Gateway()
+        try gateway.commit(Self.protect(400))
+        let held = try opened(gateway, Self.flow, 200)
+        let held6 = try opened(gateway, Self.flow6, 100)
+        #expect(held.count + held6.count == 300)
+        for cap: UInt64 in [310, 304, 310, 301, 300] {
+            let plan = try gateway.commit(Self.protect(cap))
+            #expect(plan.recounts.map(\.live) == [300])
+            // Those of the cap before are gone.
+            #expect(try gateway.settle() == 300)
+            let more = try opened(gateway, Self.flow, 12)
+            #expect(more.count == Int(cap) - 300, "cap \(cap)")
+            more.close()
+            waitForClockTick()
+        }
+        held.close(40)
+        #expect(try gateway.settles(at: 260))
+        waitForClockTick()
+        #expect(try opened(gateway, Self.flow6, 50).count == 40)
+        held6.close()
+    }
+
     @Test func `an edit elsewhere recounts nothing`() throws {
         let gateway = try Gateway()
         var set = Self.protect(5)
