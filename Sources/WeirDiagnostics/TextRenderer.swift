@@ -61,7 +61,19 @@ public struct TextRenderer: Sendable {
         let lineStart = text.lineStarts[position.line - 1]
         let lineEnd = lineStart + text.contentLength(ofLine: position.line)
         // Of the bytes, and not of characters: what is no UTF-8 is shown as something else.
-        let marked = text.text(in: range.start..<max(range.start, min(range.end, lineEnd)))
+        let reach = min(range.end, lineEnd, range.start + Self.excerptBytes)
+        let marked = text.text(in: range.start..<max(range.start, reach))
+        guard lineEnd - lineStart <= 4 * Self.excerptBytes else {
+            // A line of a megabyte helps nobody, and each finding would repeat it.
+            let pad = String(repeating: " ", count: width)
+            return "\(pad) --> \(printable(sources.location(range)))\n"
+                + "\(gutter(position.line, width)) | … \(printable(marked)) …\n"
+                + "\(pad) |   "
+                + paint(
+                    String(repeating: mark, count: max(1, printable(marked).count))
+                        + (label.map { " " + printable($0) } ?? ""),
+                    mark == "^" ? "1;31" : "1;34") + "\n"
+        }
         let before = text.text(in: lineStart..<max(lineStart, range.start))
         let carets = String(
             repeating: mark,
@@ -74,6 +86,9 @@ public struct TextRenderer: Sendable {
             + "\(gutter(position.line, width)) | \(printable(line))\n"
             + "\(pad) | \(lead)\(paint(carets + suffix, mark == "^" ? "1;31" : "1;34"))\n"
     }
+
+    /// Of a very long line, what is shown.
+    private static let excerptBytes = 500
 
     private func gutter(_ number: Int, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - "\(number)".count)) + "\(number)"

@@ -49,10 +49,10 @@ public struct LoopbackCounter: ~Copyable {
     public mutating func count(
         _ connection: Connection, number: UInt32, with socket: inout NetfilterSocket
     ) throws(KernelError) -> Bool {
-        guard try socket.makeShadow(of: connection, zone: Recounting.zone(number: number)) else {
-            return false
-        }
+        let zone = Recounting.zone(number: number)
+        guard try socket.makeShadow(of: connection, zone: zone) != .refused else { return false }
         try lead(connection.original, number: number)
+        try socket.assureShadow(of: connection, zone: Recounting.zone(number: number))
         return true
     }
 
@@ -69,12 +69,15 @@ public struct LoopbackCounter: ~Copyable {
         let before = Self.timesPutAside()
         let start = Self.nowNanoseconds()
         try lead(connection.original, number: number)
-        guard try socket.makeShadow(of: connection, zone: Recounting.zone(number: number)) else {
-            return false
-        }
-        if Self.timesPutAside() != before || Self.nowNanoseconds() - start > tickNanoseconds {
+        let creation = try socket.makeShadow(
+            of: connection, zone: Recounting.zone(number: number))
+        guard creation != .refused else { return false }
+        if creation == .again || Self.timesPutAside() != before
+            || Self.nowNanoseconds() - start > tickNanoseconds
+        {
             try lead(connection.original, number: number)
         }
+        try socket.assureShadow(of: connection, zone: Recounting.zone(number: number))
         return true
     }
 

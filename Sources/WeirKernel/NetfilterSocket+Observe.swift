@@ -73,6 +73,18 @@ extension NetfilterSocket {
 
     /// The hooks on which weir's own table decides; none where there is no such table. Chains there
     /// bear their hook's name.
+    public mutating func hasChain(
+        _ name: String, family: TableFamily = .inet, table: String = "weir"
+    ) throws(KernelError) -> Bool {
+        var isThere = false
+        _ = try ask(NFT_MSG_GETCHAIN, family.kernelNumber, isDump: true, "read chains") { _ in
+        } _: { message, bytes in
+            let chain = ChainAttributes(message.attributes, in: bytes)
+            isThere = isThere || (chain.table == table && chain.name == name)
+        }
+        return isThere
+    }
+
     public mutating func readHooks(
         family: TableFamily = .inet, table: String = "weir"
     ) throws(KernelError) -> Set<Chain.Hook.Point> {

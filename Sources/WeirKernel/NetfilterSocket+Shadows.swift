@@ -12,33 +12,36 @@ import WeirRuleset
 
 extension NetfilterSocket {
     /// Makes a connection's shadow; its mark is the connection's ``Connection/id``.
-    /// - Returns: false where conntrack takes no more, or knows the protocol only by its packets.
     mutating func makeShadow(
         of connection: Connection, zone: UInt16
-    ) throws(KernelError) -> Bool {
-        guard LoopbackCounter.canLead(connection) else { return false }
+    ) throws(KernelError) -> ShadowCreation {
+        guard LoopbackCounter.canLead(connection) else { return .refused }
+        let first = try createShadow(of: connection, zone: zone)
+        guard first == .again else { return first }
+        // One of a connection that is gone, or of a cap whose number leads to the same zone. The
+        // kernel counts no connection that is assured, and that one is; so it is made anew.
         for _ in 0..<3 {
-            switch try createShadow(of: connection, zone: zone) {
-            case .created: return true
-            case .refused: return false
-            case .isThere: if try adoptShadow(of: connection, zone: zone) { return true }
-            }
-            // It was there and went meanwhile: somebody gives places back.
+            try deleteShadow(of: connection, zone: zone)
+            let creation = try createShadow(of: connection, zone: zone)
+            if creation != .again { return creation == .made ? .again : creation }
         }
-        return false
+        return .refused
     }
 
-    private enum Creation {
-        case created, isThere, refused
+    enum ShadowCreation {
+        /// It was not there before, or it was and is another now.
+        case made, again
+        /// Conntrack takes no more, or knows the protocol only by its packets.
+        case refused
     }
 
     private mutating func createShadow(
         of connection: Connection, zone: UInt16
-    ) throws(KernelError) -> Creation {
+    ) throws(KernelError) -> ShadowCreation {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
         let isTCP = connection.original.protocolNumber == UInt8(IPPROTO_TCP)
-        // In case nobody is left to delete it: as long as TCP itself may idle.
-        let seconds: UInt32 = isTCP ? 432_000 : 86_400
+        // In case nobody is left to delete it: thirty days.
+        let seconds: UInt32 = 30 * 86_400
         do throws(KernelError) {
             _ = try request(
                 type, family: connection.family, isDump: false, creates: true,
@@ -61,29 +64,44 @@ extension NetfilterSocket {
                 }
             } _: { _, _ in
             }
-            return .created
+            return .made
         } catch {
             switch error.code {
-            case EEXIST: return .isThere
+            case EEXIST: return .again
             case ENOMEM, ENOSPC, ENFILE, EOPNOTSUPP, EINVAL: return .refused
             default: throw error
             }
         }
     }
 
-    /// Lets a shadow that there is stand for this connection, and not for an earlier one with the
-    /// same addresses and ports.
-    private mutating func adoptShadow(
+    /// Lets a shadow live as long as its connection: the kernel makes room for new connections by
+    /// ending those that are not assured. Such a one it counts no more, so this comes last.
+    mutating func assureShadow(
         of connection: Connection, zone: UInt16
-    ) throws(KernelError) -> Bool {
+    ) throws(KernelError) {
         let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_NEW.rawValue)
-        return try request(
+        let status =
+            shadowStatus | IPS_CONFIRMED.rawValue | IPS_SEEN_REPLY.rawValue | IPS_ASSURED.rawValue
+        _ = try request(
             type, family: connection.family, isDump: false,
             operation: "let a cap count a connection"
         ) { writer in
             writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
             writer.put(CTA_ZONE, number: zone)
-            writer.put(CTA_MARK, number: connection.id)
+            writer.put(CTA_STATUS, number: status)
+        } _: { _, _ in
+        }
+    }
+
+    private mutating func deleteShadow(
+        of connection: Connection, zone: UInt16
+    ) throws(KernelError) {
+        let type = messageType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE.rawValue)
+        _ = try request(
+            type, family: connection.family, isDump: false, operation: "delete a connection"
+        ) { writer in
+            writer.nest(CTA_TUPLE_ORIG) { $0.tuple(connection.original) }
+            writer.put(CTA_ZONE, number: zone)
         } _: { _, _ in
         }
     }

@@ -98,7 +98,7 @@ struct RuleEncoder {
             let code = NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue
             writer.reject(NFT_REJECT_ICMPX_UNREACH, code: UInt8(code))
         case .log(let prefix, let group):
-            writer.log(prefix: nftSafe(prefix, limitBytes: 127), group: group)
+            writer.log(prefix: nftLogPrefix(prefix), group: group)
         case .sample(let oneIn):
             writer.randomNumber(below: oneIn)
             writer.compare(NFT_CMP_EQ, host: 0)

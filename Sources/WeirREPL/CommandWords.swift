@@ -7,14 +7,19 @@ import WeirSession
 struct CommandWords {
     private(set) var words: [String]
 
-    /// Splits at white space; double quotes hold words together.
+    /// Splits at white space; double quotes hold words together, and `\"` and `\\` in them are
+    /// these characters, as in a policy file.
     init(_ text: String) {
         var found: [String] = []
         var word = ""
         var isOpen = false
         var isWord = false
+        var isEscaped = false
         for character in text {
-            if character == "\"" {
+            if isEscaped || (isOpen && character == "\\") {
+                if isEscaped { word.append(character) }
+                isEscaped.toggle()
+            } else if character == "\"" {
                 isOpen.toggle()
                 isWord = true
             } else if character.isWhitespace, !isOpen {

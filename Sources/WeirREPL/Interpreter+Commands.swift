@@ -125,6 +125,7 @@ extension Interpreter {
         session.acceptsLockout = try takesLockout(&words)
         defer { session.acceptsLockout = false }
         try words.end()
+        noticeOthers()
         do throws(SessionFailure) {
             let (plan, policySet) = try session.plan()
             host.write(host.describePlan(plan, policySet))

@@ -23,6 +23,7 @@ extension Interpreter {
         session.acceptsLockout = try takesLockout(&words)
         defer { session.acceptsLockout = false }
         try words.end()
+        noticeOthers()
         if !isSure, let ask = host.ask {
             do throws(SessionFailure) {
                 let (plan, policySet) = try session.plan()
@@ -135,7 +136,8 @@ extension Interpreter {
         guard let kernel = session.kernel else { return failed(.noKernel(session.kernelProblem)) }
         do throws(WriteFailure) {
             var writer = try PolicyWriter(session.state, kernel)
-            writer.channels = session.acceptsLockout ? [] : session.channels
+            let channels = session.acceptsLockout ? [] : session.channels
+            writer.channels = { _ in channels }
             let outcome = try body(&writer)
             _ = consume writer
             host.write(

@@ -26,10 +26,20 @@ struct LoweredConstraint {
     let comment: String
     var policy = PolicyID(index: 0)
     let expiresAtMilliseconds: Int64?
+    /// What keeps others out of reserved places comes before the whole, in ascending order.
+    var reservationOrder = 0
+
     /// Asked in ascending order. A connection that a cap refuses has entered those asked before,
-    /// and leaves them with the next clock tick only; so what keeps others out of reserved places
-    /// comes before the whole, or a storm of refused connections would fill the whole.
-    var order = 0
+    /// and leaves them with the next clock tick only; one that a limit refuses has taken from the
+    /// buckets before. So what a few share comes before what many share, or a storm of refused
+    /// connections of one would take it from all: counted per pair, per source or destination, in
+    /// total; of these narrow ones first; of a cap the parts that keep places, then the whole.
+    var order: String {
+        let sharing = scope == .pair ? 0 : scope == .total ? 2 : 1
+        let breadth = (shape.broadSource ? 1 : 0) + (shape.broadDestination ? 1 : 0)
+        let place = (sharing * 3 + breadth) * (maximumReservations + 1) + reservationOrder
+        return place < 10 ? "0\(place)" : "\(place)"
+    }
     /// Of a cap: what it counts (``CapFingerprint``).
     var fingerprint = ""
 
@@ -64,7 +74,8 @@ extension Policy {
                         constraintClass: activation.staged ? .capCount : .capReject,
                         scope: cap.scope, boxes: boxes, shape: Shape(boxes, table),
                         name: capName + suffix,
-                        comment: comment, expiresAtMilliseconds: kernelExpiry, order: order))
+                        comment: comment, expiresAtMilliseconds: kernelExpiry,
+                        reservationOrder: order))
             }
             part("", boxes, cap.connections, order: maximumReservations)
             guard !cap.reservations.isEmpty else { continue }
@@ -117,7 +128,8 @@ extension Limit {
     /// The bucket as the kernel takes it: what is too large for its interval is said per second.
     var kernelRate: RateLimit {
         let unit: RateLimit.Unit = self.unit == .bytes ? .bytes : .packets
-        let perSecond = (rate.amount + rate.intervalSeconds - 1) / rate.intervalSeconds
+        let (whole, rest) = rate.amount.quotientAndRemainder(dividingBy: rate.intervalSeconds)
+        let perSecond = whole + (rest > 0 ? 1 : 0)
         // A bucket of bytes holds an interval's worth on top of its burst (nft_limit_init), so the
         // interval is the shortest that says the rate to a thousandth, and the burst is less.
         if unit == .bytes, rate.intervalSeconds == 1 || perSecond >= 1000 {

@@ -63,7 +63,7 @@ extension Statement {
         case .rejectWithReset: return "reject with tcp reset"
         case .rejectProhibited: return "reject with icmpx admin-prohibited"
         case .log(let prefix, let group):
-            return "log prefix \(nftQuoted(prefix, limitBytes: 127)) group \(group)"
+            return "log prefix \"\(nftLogPrefix(prefix))\" group \(group)"
         case .sample(let oneIn): return "numgen random mod \(oneIn) 0"
         case .setDSCP(.ipv4, let value): return "ip dscp set \(value)"
         case .setDSCP(.ipv6, let value): return "ip6 dscp set \(value)"

@@ -65,6 +65,11 @@ public func nftSafe(_ text: String, limitBytes: Int = nftCommentLimitBytes) -> S
     return result
 }
 
+/// A log's prefix; nft takes `$` in it for a variable of its own.
+public func nftLogPrefix(_ text: String) -> String {
+    String(nftSafe(text, limitBytes: 127).map { $0 == "$" ? "?" : $0 })
+}
+
 func nftQuoted(_ text: String, limitBytes: Int = nftCommentLimitBytes) -> String {
     "\"\(nftSafe(text, limitBytes: limitBytes))\""
 }

@@ -29,7 +29,7 @@ public struct LoweredCap: Sendable {
 public enum Recounting {
     /// Conntrack zones of shadows. Caps have theirs by their number, so that a cap that changes
     /// finds no shadows of earlier ones: looking past those would take as long as there are many.
-    public static let zones: ClosedRange<UInt16> = 0xFE00...0xFE3F
+    public static let zones: ClosedRange<UInt16> = 0xF800...0xFBFF
 
     /// The zone of a cap's shadows.
     public static func zone(number: UInt32) -> UInt16 {
@@ -39,10 +39,10 @@ public enum Recounting {
     /// The packet mark of those that lead there.
     public static func mark(zone: UInt16) -> UInt32 { firstMark + UInt32(zone - zones.lowerBound) }
 
-    /// "wei" and a number.
-    private static let firstMark: UInt32 = 0x7765_6900
+    /// "we" and a number.
+    private static let firstMark: UInt32 = 0x7765_0000
     static let marks = firstMark...firstMark + UInt32(zones.count - 1)
-    static let entryChain = "recount"
+    public static let entryChain = "recount"
     static let countChain = "recounted"
 }
 
@@ -90,6 +90,41 @@ extension LoweredProgram {
         var builder = RecountBuilder(ruleset, kernel)
         builder.add(fresh)
         return builder.recount
+    }
+}
+
+extension KernelTable {
+    /// What a commit that died while its caps counted left behind, if one did: the way there, and
+    /// caps that no packet leads to yet. (They may have counted some of what exists, or all; so they
+    /// go, and are counted anew.)
+    /// - Returns: what takes it away, and the numbers of such caps.
+    public func takingLeftovers() -> (delta: Delta, numbers: [UInt32])? {
+        let ways = [Recounting.entryChain, Recounting.countChain].filter { chains[$0] != nil }
+        guard !ways.isEmpty else { return nil }
+        var delta = Delta(family: family, table: name, revision: revision)
+        delta.operations =
+            ways.map { .init(.flushChain($0)) } + ways.map { .init(.deleteChain($0)) }
+        var used: Set<UInt32> = []
+        for (name, set) in sets where name.hasPrefix(ProgramName.capStage) {
+            for case .number(let number) in set.elements.values.map(\.value) {
+                used.insert(number)
+            }
+        }
+        var numbers: [UInt32] = []
+        for (name, set) in sets.sorted(by: { $0.key < $1.key })
+        where set.key == [.classid] && set.kind == .set {
+            let unused = set.elements.filter { key, element in
+                CapFingerprint.digits(in: element.comment) != nil
+                    && !used.contains(UInt32(truncatingIfNeeded: key.first))
+            }
+            guard !unused.isEmpty else { continue }
+            numbers += unused.keys.map { UInt32(truncatingIfNeeded: $0.first) }
+            let elements = unused.map { Delta.KeyedElement($0.key, $0.value) }
+                .sorted { $0.key < $1.key }
+            delta.operations.append(
+                .init(.deleteElements(elements, set: name, set.definition)))
+        }
+        return (delta, numbers)
     }
 }
 

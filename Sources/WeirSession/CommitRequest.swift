@@ -101,6 +101,7 @@ extension PolicyWriter {
             gitCommit: GitRepository.head(containing: request.root) ?? "")
         let plan: Plan
         do throws(CommitFailure) {
+            try kernel.clearLeftovers()
             plan = try kernel.plan(
                 request.policySet.enabling(enabled), revision: revision,
                 state: PolicyState(epochSeconds: now), findsCuts: request.findsCuts
@@ -149,9 +150,15 @@ extension PolicyWriter {
     ) throws(WriteFailure) -> CommitOutcome {
         try refuseWhilePending()
         let prepared = try prepare(request, nowEpochSeconds: now)
-        try refuseLockout(request, prepared.enabled, nowEpochSeconds: now)
+        try refuseLockout(request, prepared, nowEpochSeconds: now)
         let changed = changedFiles(prepared.journal)
         guard changed.isEmpty else { throw .filesChanged(changed) }
+        // A full or read-only disk is found before the kernel knows of the commit, not after it.
+        for file in request.files where file.before != file.after {
+            try onDisk { () throws(FileFailure) in
+                try DurableFile.rehearse(file.after, to: absolutePath(file.path))
+            }
+        }
         if request.usesGit, !request.files.isEmpty,
             let problem = GitRepository.identityProblem(at: request.root)
         {

@@ -189,14 +189,32 @@ extension Committer {
         let after = try commit(
             delta, to: plan.program.ruleset, against: table, generation: generation)
         // Where that fails they go when their connections end.
-        try? dropShadows(exceptOf: plan.program.caps)
+        let zones = Set(plan.program.caps.map { Recounting.zone(number: $0.number) })
+        try? dropShadows { !zones.contains($0) }
         return after
     }
 
+    /// Takes away what a commit that died while its caps counted left behind. Only for who holds the
+    /// writer lock: whoever counts at this moment has it.
+    public mutating func clearLeftovers() throws(CommitFailure) {
+        do throws(KernelError) {
+            guard try socket.hasChain(Recounting.entryChain) else { return }
+        } catch {
+            throw .kernel(error)
+        }
+        let (table, generation) = try readTable()
+        guard let table, let (delta, numbers) = table.takingLeftovers() else { return }
+        _ = try commit(delta, against: table, generation: generation)
+        let zones = Set(numbers.map { Recounting.zone(number: $0) })
+        // Where that fails they go when their connections end.
+        try? dropShadows { zones.contains($0) }
+    }
+
     /// Deletes the shadows of caps that are no more.
-    mutating func dropShadows(exceptOf caps: [LoweredCap]) throws(KernelError) {
-        let zones = Set(caps.map { Recounting.zone(number: $0.number) })
-        for shadow in try socket.readShadows() where !zones.contains(shadow.zone) {
+    private mutating func dropShadows(
+        where isGone: (_ zone: UInt16) -> Bool
+    ) throws(KernelError) {
+        for shadow in try socket.readShadows() where isGone(shadow.zone) {
             try socket.delete(shadow)
         }
     }

@@ -41,15 +41,15 @@ public struct Committer: ~Copyable {
 
     /// Works out what it takes to put a policy set in force.
     /// - Parameter onHost: whether to stand on this host rather than between others; nil: as the
-    ///   table in the kernel does, else as `otherwiseOnHost` says.
+    ///   table in the kernel does, else as a gateway.
     /// - Parameter findsCuts: whether to look at the live connections too, for somebody to read
     ///   what the commit would end; the commit itself looks again.
     public mutating func plan(
         _ policySet: PolicySet, revision: Revision, state: PolicyState,
-        onHost: Bool? = nil, otherwiseOnHost: Bool = false, findsCuts: Bool = true
+        onHost: Bool? = nil, findsCuts: Bool = true
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         let (kernel, generation) = try currentTable()
-        let isOnHost = onHost ?? kernel?.isOnHost ?? otherwiseOnHost
+        let isOnHost = onHost ?? kernel?.isOnHost ?? false
         let options = LoweringOptions(
             revision: revision, state: state,
             vantage: isOnHost ? .host(ownAddresses()) : .gateway)
@@ -262,7 +262,7 @@ public struct Committer: ~Copyable {
         return now.isUnchanged(since: earlier, nowMilliseconds: nowMilliseconds)
     }
 
-    private mutating func readTable() throws(CommitFailure) -> (
+    mutating func readTable() throws(CommitFailure) -> (
         table: KernelTable?, generation: UInt32
     ) {
         do throws(KernelError) {

@@ -172,6 +172,7 @@ extension PolicyWriter {
         var failure: CommitFailure?
         for _ in 0..<10 {
             do throws(CommitFailure) {
+                try kernel.clearLeftovers()
                 let (plan, _) = try kernel.plan(
                     policySet.enabling(enabled), revision: revision,
                     state: PolicyState(epochSeconds: Int64(time(nil))), findsCuts: false)

@@ -14,6 +14,12 @@ public struct FileFailure: Error, Equatable, Sendable {
         let reason = unsafe String(cString: strerror(code)).lowercased()
         message = "cannot \(what) `\(path)`: \(reason)"
     }
+
+    /// The same of another path.
+    init(renaming failure: FileFailure, from path: String, to other: String) {
+        let parts = failure.message.split(separator: "`", omittingEmptySubsequences: false)
+        message = parts.map { $0 == path ? other : String($0) }.joined(separator: "`")
+    }
 }
 
 public enum DurableFile {
@@ -79,6 +85,19 @@ public enum DurableFile {
         }
         isWritten = true
         syncDirectory(of: target)
+    }
+
+    /// Whether ``write`` would come to its end: writes the neighbour and takes it away again. What
+    /// is to be removed (nil) needs the same directory.
+    static func rehearse(_ bytes: [UInt8]?, to path: String) throws(FileFailure) {
+        let target = resolved(path)
+        let neighbour = temporaryPath(target)
+        defer { _ = unsafe unlink(neighbour) }
+        do throws(FileFailure) {
+            try write(bytes ?? [], to: neighbour)
+        } catch {
+            throw FileFailure(renaming: error, from: neighbour, to: target)
+        }
     }
 
     /// Takes a file away; one that is not there is no failure.

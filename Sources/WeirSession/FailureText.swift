@@ -21,7 +21,11 @@ extension WriteFailure {
                 "look at the plan again, then commit again"
             )
         case .commit(.kernel(let error)): return (error.message, nil)
-        case .file(let failure): return (failure.message, "check the disk and its permissions")
+        case .file(let failure):
+            return (
+                failure.message,
+                "check the disk and its permissions; `weir status` says what is in force"
+            )
         case .lock(.held(let process)):
             let who = process.map { " (process \($0))" } ?? ""
             return (

@@ -24,6 +24,8 @@ public protocol PolicyKernel: AnyObject {
     func record(gitCommit: String) throws(CommitFailure)
     /// What is in force, with counters; nil for no table.
     func status() throws(CommitFailure) -> KernelStatus?
+    /// Takes away what a writer left behind that died; for who holds the lock.
+    func clearLeftovers() throws(CommitFailure)
     /// Connections that a cap counts by their shadows, since it changed.
     func shadowCount() -> Int
     /// What the last commit's new caps found.
@@ -38,11 +40,13 @@ public protocol PolicyKernel: AnyObject {
     func forEachConnection(_ body: (Connection) -> Void) throws(CommitFailure)
     /// Whether the table polices this host rather than what it forwards; nil for no table.
     func isOnHost() throws(CommitFailure) -> Bool?
-    /// Where to stand if neither the operator nor a table says so.
+    /// Where to stand from the next commit on, whatever the table says; an operator's own word for
+    /// it goes before.
     func stand(onHost: Bool)
 }
 
 extension PolicyKernel {
+    public func clearLeftovers() throws(CommitFailure) {}
     public func shadowCount() -> Int { 0 }
     public var recountProblem: String? { nil }
     public var recounts: [CapRecount] { [] }
@@ -51,10 +55,9 @@ extension PolicyKernel {
 /// The kernel of this process's network namespace.
 public final class LiveKernel: PolicyKernel {
     private var committer: Committer
-    private let onHost: Bool?
-    private var otherwiseOnHost = false
+    private var onHost: Bool?
 
-    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:otherwiseOnHost:findsCuts:)``.
+    /// - Parameter onHost: see ``Committer/plan(_:revision:state:onHost:findsCuts:)``.
     public init(onHost: Bool? = nil) throws(KernelError) {
         committer = try Committer.open()
         self.onHost = onHost
@@ -64,8 +67,7 @@ public final class LiveKernel: PolicyKernel {
         _ policySet: PolicySet, revision: Revision, state: PolicyState, findsCuts: Bool
     ) throws(CommitFailure) -> (Plan, [Diagnostic]) {
         try committer.plan(
-            policySet, revision: revision, state: state, onHost: onHost,
-            otherwiseOnHost: otherwiseOnHost, findsCuts: findsCuts)
+            policySet, revision: revision, state: state, onHost: onHost, findsCuts: findsCuts)
     }
 
     public func commit(_ plan: Plan) throws(CommitFailure) -> Int {
@@ -74,13 +76,15 @@ public final class LiveKernel: PolicyKernel {
         return cut
     }
 
+    public func clearLeftovers() throws(CommitFailure) { try committer.clearLeftovers() }
+
     public func shadowCount() -> Int { (try? committer.shadowCount()) ?? 0 }
 
     public var recountProblem: String? { committer.recountProblem }
 
     public var recounts: [CapRecount] { committer.recounts }
 
-    public func stand(onHost: Bool) { otherwiseOnHost = onHost }
+    public func stand(onHost: Bool) { if self.onHost == nil { self.onHost = onHost } }
 
     public func revision() throws(CommitFailure) -> Revision? { try committer.revision() }
 

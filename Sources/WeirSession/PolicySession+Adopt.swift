@@ -48,6 +48,17 @@ extension PolicySession {
         }
         var adoption = Adoption()
         guard !plan.delta.isEmpty else { return adoption }
+        // What ended by itself is nobody's change.
+        if let entry = RevisionStore(state).latest(contentHash: table.revision.contentHash) {
+            let changes: Delta?
+            do throws(CommitFailure) {
+                changes = try RevisionStore(state).changesByHand(
+                    since: entry, in: kernel, nowEpochSeconds: now())
+            } catch {
+                throw .write(.commit(error))
+            }
+            if changes?.isEmpty == true { return adoption }
+        }
         let enabled = state.enabledPolicies(atEpochSeconds: now())
         adoptedEnabled = nil
         let drift = TableDrift(

@@ -33,12 +33,23 @@ extension PolicyWriter {
     /// Refuses a commit after which the policies deny a protected connection. The checker has said
     /// the same of edits; this holds for going back and for switching, too.
     func refuseLockout(
-        _ request: CommitRequest, _ enabled: [EnabledPolicy], nowEpochSeconds now: Int64
+        _ request: CommitRequest, _ prepared: PreparedCommit, nowEpochSeconds now: Int64
     ) throws(WriteFailure) {
-        guard !channels.isEmpty else { return }
-        let policySet = request.policySet.enabling(enabled)
-        for channel in channels {
-            let verdict = policySet.decide(channel.flow, in: PolicyState(epochSeconds: now))
+        let protected = channels(prepared.plan.program.ruleset.chains["input"] != nil)
+        guard !protected.isEmpty else { return }
+        let policySet = request.policySet.enabling(prepared.enabled)
+        // When it ends, a measure that lets the operator in cuts as one does that begins.
+        let ends = policySet.policies.compactMap(\.activation.until).filter { $0 > now }
+        for moment in [now] + Set(ends).sorted() {
+            try refuseLockout(policySet, protected, moment, isNow: moment == now)
+        }
+    }
+
+    private func refuseLockout(
+        _ policySet: PolicySet, _ protected: [ProtectedChannel], _ moment: Int64, isNow: Bool
+    ) throws(WriteFailure) {
+        for channel in protected {
+            let verdict = policySet.decide(channel.flow, in: PolicyState(epochSeconds: moment))
             guard let action = verdict.action, action != .allow else { continue }
             let who = verdict.decidingLayer.map { index in
                 guard case .decided(_, let policies) = verdict.layers[index] else {
@@ -50,7 +61,8 @@ extension PolicyWriter {
             throw .refused(
                 StagingError(
                     "this would cut your own connection \(channel.flow): \(action.rawValue) by "
-                        + (who ?? "nobody"),
+                        + (who ?? "nobody")
+                        + (isNow ? "" : ", from \(timestampText(moment))"),
                     help: "`--operator none` goes on all the same"))
         }
     }

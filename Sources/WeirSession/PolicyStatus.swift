@@ -63,11 +63,9 @@ public struct PolicyStatus: Sendable {
             entry = store.latest(contentHash: inForce.contentHash)
             guard let entry else { return }
             changedFiles = Self.compare(entry.files, contents, root)
-            guard let policySet = store.policySet(of: entry) else { return }
-            let (plan, _) = try kernel.plan(
-                policySet.enabling(enabled), revision: inForce,
-                state: PolicyState(epochSeconds: nowEpochSeconds), findsCuts: false)
-            handChanges = plan.delta.repairs
+            let changes = try store.changesByHand(
+                since: entry, in: kernel, nowEpochSeconds: nowEpochSeconds)
+            handChanges = changes?.repairs ?? []
         } catch {
             kernelProblem = error
         }
@@ -84,6 +82,27 @@ public struct PolicyStatus: Sendable {
             let mark = kept[path] == nil ? "+" : now[path] == nil ? "-" : "~"
             return "\(mark) \(relativePath(path, to: root))"
         }
+    }
+}
+
+extension RevisionStore {
+    /// What it takes to bring the kernel's table to what a commit made of it; nil where its policies
+    /// are lost. Measures that ended since then are no change: they are compared as of the commit,
+    /// and what ended by itself is left to the kernel.
+    func changesByHand(
+        since entry: RecordedRevision, in kernel: any PolicyKernel, nowEpochSeconds now: Int64
+    ) throws(CommitFailure) -> Delta? {
+        guard let policySet = policySet(of: entry) else { return nil }
+        let (plan, _) = try kernel.plan(
+            policySet.enabling(entry.enabled),
+            revision: Revision(contentHash: entry.contentHash, gitCommit: entry.gitCommit),
+            state: PolicyState(epochSeconds: entry.epochSeconds), findsCuts: false)
+        var wanted = plan.program.ruleset
+        // Which git commit holds it is written later.
+        if let held = plan.kernel?.revision, held.contentHash == entry.contentHash {
+            wanted.revision = held
+        }
+        return wanted.delta(from: plan.kernel, nowMilliseconds: now * 1000)
     }
 }
 

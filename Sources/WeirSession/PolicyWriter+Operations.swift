@@ -18,7 +18,8 @@ extension PolicyWriter {
         guard let latest = all.first else { return nil }
         let from = latest.restores.flatMap { store[$0] } ?? latest
         return all.first {
-            $0.number < from.number && $0.contentHash != from.contentHash && !$0.files.isEmpty
+            $0.number < from.number && !$0.files.isEmpty
+                && ($0.contentHash != from.contentHash || $0.onHost != from.onHost)
         }
     }
 
@@ -33,6 +34,11 @@ extension PolicyWriter {
             return CommitOutcome(revision: entry, gitCommit: nil, gitFailure: nil, written: [])
         }
         try refuseWhilePending()
+        if let number, store[number] == nil {
+            throw .refused(
+                StagingError(
+                    "there is no revision \(number)", help: "`weir history` lists what there is"))
+        }
         guard let target = number.map({ store[$0] }) ?? previousRevision() else {
             throw Self.nothingBefore
         }
@@ -237,7 +243,7 @@ extension PolicyWriter {
         guard policySet[id].activation.standby else {
             throw .refused(
                 StagingError(
-                    "\(quoted(text)) is not `standby`: it is always in force",
+                    "\(quoted(text)) is not `standby`",
                     help: "only a standby policy is enabled and disabled"))
         }
         return id

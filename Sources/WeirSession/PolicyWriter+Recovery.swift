@@ -65,6 +65,7 @@ extension PolicyWriter {
         let revision = Revision(
             contentHash: journal.entry.contentHash, gitCommit: journal.entry.gitCommit)
         do throws(CommitFailure) {
+            try kernel.clearLeftovers()
             let (plan, _) = try kernel.plan(
                 policySet.enabling(journal.entry.enabled), revision: revision,
                 state: PolicyState(epochSeconds: Int64(time(nil))), findsCuts: false)

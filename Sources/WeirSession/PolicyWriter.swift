@@ -53,8 +53,8 @@ public struct PolicyWriter: ~Copyable {
     let state: StateDirectory
     let store: RevisionStore
     let kernel: any PolicyKernel
-    /// Connections that no commit may cut unnoticed.
-    public var channels: [ProtectedChannel] = []
+    /// Connections that no commit may cut unnoticed, where a table polices the host or not.
+    public var channels: (_ onHost: Bool) -> [ProtectedChannel] = { _ in [] }
     /// Called after each step; a test throws here to die at that point.
     var onStep: (CommitStep) throws(WriteFailure) -> Void = { _ in }
     private let lock: WriterLock

@@ -95,11 +95,13 @@ struct OperatorOption: ParsableArguments {
 
 extension OperatorOption {
     /// For commands that read no files: names in flows are those of the policies in force.
-    func channelsInForce() throws -> [ProtectedChannel] {
+    func channelsInForce() throws -> (_ onHost: Bool) -> [ProtectedChannel] {
         let store = RevisionStore(.standard())
         let known = flows.isEmpty ? nil : store.latest.flatMap { store.policySet(of: $0) }
         let none = PolicySet(landscape: Landscape(services: []), layers: [], policies: [])
-        return try channels(known ?? none) { isTableOnHost() }
+        let atHost = try channels(known ?? none) { true }
+        let elsewhere = try channels(known ?? none) { false }
+        return { onHost in onHost ? atHost : elsewhere }
     }
 }
 

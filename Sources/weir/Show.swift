@@ -41,9 +41,14 @@ struct Show: ParsableCommand {
                         inForce: true, revision: status.table.revision.contentHash,
                         gitCommit: status.table.revision.gitCommit, policies: rows)))
         } else {
-            Output.write("revision \(shortRevision(status.table.revision))")
+            Output.write(Self.head(status))
             Output.write(Self.table(rows))
         }
+    }
+
+    fileprivate static func head(_ status: KernelStatus) -> String {
+        "revision \(shortRevision(status.table.revision)), "
+            + (status.table.isOnHost ? "polices this host" : "polices what is forwarded")
     }
 
     fileprivate static func table(_ rows: [ShownPolicy]) -> String {
@@ -51,7 +56,8 @@ struct Show: ParsableCommand {
         return rows.map { row in
             let pad = String(repeating: " ", count: width - row.policy.count)
             let counts = row.counters.map { "\($0.packets) \($0.what)" }.joined(separator: ", ")
-            let left = row.secondsLeft.map { "  \(duration($0)) left" } ?? ""
+            let ending = row.secondsLeft.map { "  \(duration($0)) left" } ?? ""
+            let left = row.isOver ? "  over" : ending
             return "  \(row.policy)\(pad)  \(counts)\(left)"
         }.joined(separator: "\n")
     }
@@ -63,7 +69,7 @@ func describeInForce(_ kernel: any PolicyKernel) -> String {
         guard let status = try kernel.status() else {
             return "no policy is in force: there is no table `weir` in this network namespace"
         }
-        return "revision \(shortRevision(status.table.revision))\n"
+        return Show.head(status) + "\n"
             + Show.table(ShownPolicy.all(in: status))
     } catch {
         return WriteFailure.commit(error).words.message
@@ -97,6 +103,20 @@ struct ShownPolicy: Encodable {
     let policy: String
     var counters: [Counter]
     var secondsLeft: Int64?
+    /// Whether it ended by itself: its counters stay until the next commit.
+    var isOver = false
+
+    /// Policies of a revision that are past their end, by the log; none where it knows nothing.
+    private static func endedPolicies(_ revision: Revision) -> [String] {
+        let store = RevisionStore(.standard())
+        guard let entry = store.latest(contentHash: revision.contentHash),
+            let policySet = store.policySet(of: entry)?.enabling(entry.enabled)
+        else { return [] }
+        let now = currentState().epochSeconds
+        return policySet.policyIDs.filter { id in
+            policySet[id].activation.until.map { $0 <= now } ?? false
+        }.map { policySet.qualifiedName($0) }
+    }
 
     /// All policies in a table, by name.
     static func all(in status: KernelStatus) -> [ShownPolicy] {
@@ -116,6 +136,7 @@ struct ShownPolicy: Encodable {
             rows[object.comment, default: ShownPolicy(policy: object.comment, counters: [])]
                 .counters.append(counter)
         }
+        for name in endedPolicies(status.table.revision) { rows[name]?.isOver = true }
         let now = currentState().epochSeconds * 1000
         for set in status.table.sets.values where set.flags.contains(.timeout) {
             for element in set.elements.values {

@@ -10,7 +10,7 @@ import WeirKernel
 import WeirLab
 import WeirModel
 import WeirRuleset
-import WeirSession
+@testable import WeirSession
 
 @Suite(.enabled(if: labCanRun), .serialized)
 struct CapChangeTests {
@@ -136,6 +136,48 @@ struct CapChangeTests {
         waitForClockTick()
         #expect(try opened(gateway, Self.flow6, 50).count == 40)
         held6.close()
+    }
+
+    @Test func `a commit that died while its caps counted is forgotten`() throws {
+        let gateway = try Gateway()
+        try gateway.commit(Self.protect(10))
+        let held = try opened(gateway, Self.flow, 8)
+        // Everything before the commit itself, and no more of that process.
+        try gateway.lab.gateway.run { () throws in
+            var committer = try Committer.open()
+            let state = PolicyState(epochSeconds: currentTimeMilliseconds() / 1000)
+            let (plan, _) = try committer.plan(
+                Self.protect(12), revision: Revision(), state: state)
+            _ = try committer.countExisting(plan)
+        }
+        let list = ["nft", "list", "ruleset"]
+        #expect(try gateway.lab.gateway.command(list).output.contains("recount"))
+        #expect(try opened(gateway, Self.flow6, 3).count == 2)
+        waitForClockTick()
+        try gateway.lab.gateway.run { () throws in
+            var committer = try Committer.open()
+            try committer.clearLeftovers()
+        }
+        #expect(try !gateway.lab.gateway.command(list).output.contains("recount"))
+        #expect(try gateway.settle() == 0)
+        let plan = try gateway.commit(Self.protect(12))
+        #expect(plan.recounts.map(\.live) == [8])
+        #expect(try opened(gateway, Self.flow6, 6).count == 4)
+        #expect(held.count == 8)
+    }
+
+    @Test func `a shadow is not what the kernel makes room with`() throws {
+        let gateway = try Gateway()
+        try gateway.commit(Self.protect(10))
+        let held = try opened(gateway, Self.flow, 3)
+        try gateway.commit(Self.protect(12))
+        let shadows = try gateway.lab.gateway.run { () throws in
+            var socket = try NetfilterSocket.open()
+            return try socket.readShadows()
+        }
+        // IPS_ASSURED
+        #expect(shadows.count == 3 && shadows.allSatisfy { $0.status & 4 != 0 })
+        #expect(held.count == 3)
     }
 
     @Test func `an edit elsewhere recounts nothing`() throws {

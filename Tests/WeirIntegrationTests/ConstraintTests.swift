@@ -155,6 +155,43 @@ struct ConstraintTests {
         #expect(held.map(\.count) == [3, 3, 0, 2, 2, 5])
     }
 
+    /// Whatever the policies are called: what was refused for one source takes nothing from all.
+    @Test(arguments: [("a", "z"), ("z", "a")])
+    func `a storm of one source leaves others their places`(each: String, all: String) throws {
+        let gateway = try Gateway()
+        func policy(_ name: String, _ caps: [Cap], _ limits: [Limit]) -> Policy {
+            Policy(
+                name: name, layer: 1,
+                interactions: [
+                    Interaction(
+                        source: .any, destination: Self.scape.service("orders-db"),
+                        ports: Self.postgres)
+                ], caps: caps, limits: limits)
+        }
+        func limit(_ scope: CountingScope, _ burst: UInt64) -> Limit {
+            Limit(
+                rate: RatePerInterval(amount: 1, intervalSeconds: 60), unit: .connections,
+                scope: scope, burst: burst, excess: .reject)
+        }
+        let greedy = Gateway.tcp("10.1.0.2", "10.2.0.1", 7001)
+        let modest = Gateway.tcp("10.1.0.1", "10.2.0.1", 7001)
+        try gateway.enforce(
+            Self.policySet([
+                policy(each, [Cap(connections: 2, scope: .source)], []),
+                policy(all, [Cap(connections: 8)], []),
+            ]))
+        let held = try gateway.lab.hold(greedy, count: 200)
+        #expect(held.count == 2)
+        #expect(try gateway.lab.hold(modest, count: 1).count == 1)
+        held.close()
+        try gateway.enforce(
+            Self.policySet([
+                policy(each, [], [limit(.source, 5)]), policy(all, [], [limit(.total, 20)]),
+            ]))
+        #expect(try gateway.lab.hold(greedy, count: 100).count == 5)
+        #expect(try gateway.lab.hold(modest, count: 4).count == 4)
+    }
+
     @Test func `an idle one-way flow is charged once`() throws {
         let gateway = try Gateway(udp: [])
         let limit = Limit(
