@@ -53,7 +53,8 @@ extension PolicySession {
             let changes: Delta?
             do throws(CommitFailure) {
                 changes = try RevisionStore(state).changesByHand(
-                    since: entry, in: kernel, nowEpochSeconds: now())
+                    since: entry, state.enabledPolicies(atEpochSeconds: now()), in: kernel,
+                    nowEpochSeconds: now())
             } catch {
                 throw .write(.commit(error))
             }

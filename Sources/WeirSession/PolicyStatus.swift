@@ -64,7 +64,7 @@ public struct PolicyStatus: Sendable {
             guard let entry else { return }
             changedFiles = Self.compare(entry.files, contents, root)
             let changes = try store.changesByHand(
-                since: entry, in: kernel, nowEpochSeconds: nowEpochSeconds)
+                since: entry, enabled, in: kernel, nowEpochSeconds: nowEpochSeconds)
             handChanges = changes?.repairs ?? []
         } catch {
             kernelProblem = error
@@ -89,12 +89,15 @@ extension RevisionStore {
     /// What it takes to bring the kernel's table to what a commit made of it; nil where its policies
     /// are lost. Measures that ended since then are no change: they are compared as of the commit,
     /// and what ended by itself is left to the kernel.
+    /// - Parameter enabled: what is enabled now; where the log disagrees, this is believed.
     func changesByHand(
-        since entry: RecordedRevision, in kernel: any PolicyKernel, nowEpochSeconds now: Int64
+        since entry: RecordedRevision, _ enabled: [EnabledPolicy], in kernel: any PolicyKernel,
+        nowEpochSeconds now: Int64
     ) throws(CommitFailure) -> Delta? {
         guard let policySet = policySet(of: entry) else { return nil }
+        let lasting = entry.enabled.filter { $0.untilEpochSeconds.map { $0 > now } ?? true }
         let (plan, _) = try kernel.plan(
-            policySet.enabling(entry.enabled),
+            policySet.enabling(Set(lasting) == Set(enabled) ? entry.enabled : enabled),
             revision: Revision(contentHash: entry.contentHash, gitCommit: entry.gitCommit),
             state: PolicyState(epochSeconds: entry.epochSeconds), findsCuts: false)
         var wanted = plan.program.ruleset
