@@ -71,8 +71,7 @@ extension NetfilterSocket {
         return readings
     }
 
-    /// The hooks on which weir's own table decides; none where there is no such table. Chains there
-    /// bear their hook's name.
+    /// Whether a table has a chain; false where there is no such table.
     public mutating func hasChain(
         _ name: String, family: TableFamily = .inet, table: String = "weir"
     ) throws(KernelError) -> Bool {
@@ -85,6 +84,8 @@ extension NetfilterSocket {
         return isThere
     }
 
+    /// The hooks on which weir's own table decides; none where there is no such table. Chains there
+    /// bear their hook's name.
     public mutating func readHooks(
         family: TableFamily = .inet, table: String = "weir"
     ) throws(KernelError) -> Set<Chain.Hook.Point> {

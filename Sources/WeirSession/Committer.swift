@@ -101,11 +101,17 @@ public struct Committer: ~Copyable {
         var table =
             counted.delta.isEmpty
             ? counted.kernel : KernelTable(holding: counted.wanted, after: counted.kernel)
+        var isKnown = true
         if counted.undo != nil, let open = table {
-            after = try closeRecount(plan, open, generation: after)
-            table = KernelTable(holding: plan.program.ruleset, after: open)
+            // The commit is in force, whatever comes of this; what is left the next one takes away.
+            do throws(CommitFailure) {
+                after = try closeRecount(plan, open, generation: after)
+                table = KernelTable(holding: plan.program.ruleset, after: open)
+            } catch {
+                isKnown = false
+            }
         }
-        known = table.map { ($0, after) }
+        known = isKnown ? table.map { ($0, after) } : nil
         var cutter = plan.cutter
         var count = 0
         for connection in try connections(that: { cutter.denies($0) }) {
